@@ -1,0 +1,33 @@
+"""What can go wrong, grouped by what the caller should do about it. Each message is one sentence that says so."""
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Any failure that is expected in operation; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class TryAgainLaterError(PipelineError):
+    """Nothing is wrong on our side: the same command, run later, goes on where this one stopped."""
+
+    exit_code = 1
+
+
+class WrongUseError(PipelineError):
+    """An option, a setting or a file of the user's needs mending first."""
+
+    exit_code = 2
+
+
+class RefusedError(PipelineError):
+    """The API refused: the login or a role is missing."""
+
+    exit_code = 3
+
+
+class BrokenPromiseError(PipelineError):
+    """The data, or an answer of the API, is not what it must be; nothing was closed or published on its strength."""
+
+    exit_code = 4

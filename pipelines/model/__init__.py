@@ -1,0 +1,1 @@
+"""Landed rows to figures: the SQL files of `sql/model` and the polars models."""

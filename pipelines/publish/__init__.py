@@ -1,0 +1,1 @@
+"""Figures to the file that analysts open. Nothing is computed here."""

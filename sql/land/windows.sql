@@ -1,0 +1,10 @@
+-- The ledger: one row per contiguous range [from_at, to_at) of an axis that one run has read completely.
+create table if not exists land.windows (
+    axis varchar,
+    from_at timestamptz,
+    to_at timestamptz,
+    row_count bigint,
+    request_count bigint,
+    run_id varchar,
+    closed_at timestamptz
+);
