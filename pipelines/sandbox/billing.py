@@ -1,0 +1,173 @@
+"""What happens to one invoice: sent, e-invoiced, collected in nightly batches, retried, paid or not, refunded."""
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from pipelines.sandbox import wording
+from pipelines.sandbox.entities import Entry, Invoice, Member
+from pipelines.sandbox.wording import AWAITING, NO_MANDATE, PAYMENT, Outcome
+
+_DAY = 86_400
+_HOUR = 3600
+_RETRY_AFTER_DAYS = (3, 4, 7)
+_PER_SECOND = 6
+_WORSE_FOR = 42 * _DAY
+
+
+@dataclass(slots=True)
+class Terms:
+    """How a member pays, and what for."""
+
+    member: Member
+    price: int
+    way: str
+    failure_ratio: float
+    failures: list[Outcome]
+    weights: list[int]
+    due_after_days: int
+
+
+class Biller:
+    """Writes invoices and entries, in no order yet, up to the instant `end`."""
+
+    def __init__(self, random: Random, end: int) -> None:
+        self.random = random
+        self.end = end
+        self.invoices: list[Invoice] = []
+        self.entries: list[Entry] = []
+        self._batches: Counter[tuple[int, int]] = Counter()
+
+    def terms(self, member: Member) -> Terms:
+        """A plan and a way to pay for a member."""
+        random, business = self.random, member.business
+        way = random.choices(["debit", "card", "transfer", "nothing"], [52, 33, 12, 3])[0]
+        failures = list(wording.CARD_FAILURES if way == "card" else wording.DEBIT_FAILURES)
+        failures += wording.LOCAL_FAILURES.get(business.country, [])
+        return Terms(
+            member,
+            random.choice(wording.PLANS[business.currency_code]),
+            way,
+            min(0.5, random.expovariate(1 / 0.07)),
+            failures,
+            [failure.weight for failure in failures],
+            random.choice((0, 0, 7, 14)),
+        )
+
+    def issue(self, invoice_id: int, number: str, terms: Terms, issued: int) -> None:
+        """An invoice at the instant `issued`, and its whole life so far."""
+        random = self.random
+        chance = random.random()
+        extras = 0 if chance < 0.6 else terms.price // random.randrange(3, 40)
+        amount = 0 if chance > 0.985 else terms.price + extras
+        due = issued // _DAY * _DAY + terms.due_after_days * _DAY
+        invoice = Invoice(invoice_id, terms.member, number, amount, due, draft=0.02 < chance < 0.035)
+        self.invoices.append(invoice)
+        if invoice.draft:
+            self._say(invoice, issued, "Invoice drafted", f"Draft invoice {number} was created.")
+            return
+        self._say(invoice, issued + 4, wording.SENT, f"Invoice {number} was sent to {terms.member.email}.")
+        self._e_invoice(invoice, issued)
+        if amount == 0:
+            invoice.paid_on = issued
+        elif terms.way == "transfer":
+            self._receive(invoice, issued + int(random.expovariate(1 / (12 * _DAY))))
+        else:
+            self._collect(invoice, terms, max(due, issued // _DAY * _DAY))
+        self._maybe_refund(invoice)
+
+    def note(self, invoice: Invoice, at: int) -> None:
+        """One more "in flight" entry on an invoice."""
+        self._say(invoice, at, PAYMENT, AWAITING[1])
+
+    def _say(self, invoice: Invoice, at: int, name: str, description: str, is_problem: bool = False) -> None:  # noqa: FBT001, FBT002 - called a million times
+        if at <= self.end:
+            entry = Entry(0, invoice, name, description, is_problem, at, at)
+            self.entries.append(entry)
+            invoice.entries.append(entry)
+
+    def _e_invoice(self, invoice: Invoice, issued: int) -> None:
+        country = invoice.member.business.country
+        if country not in wording.E_INVOICE_SENT:
+            return
+        at = issued + 30
+        if self.random.random() < 0.08:
+            problem = self.random.choice(wording.E_INVOICE_PROBLEMS[country])
+            self._say(invoice, at, wording.E_INVOICE, f"ERROR: {problem}", True)
+            at += self.random.randrange(_HOUR, 3 * _DAY)
+        self._say(invoice, at, wording.E_INVOICE, f"SUCCESS: {wording.E_INVOICE_SENT[country]}")
+
+    def _collect(self, invoice: Invoice, terms: Terms, day: int) -> None:
+        """Up to four attempts, each in the night batch of its business; what is left may come in by transfer."""
+        random = self.random
+        if terms.way == "nothing":
+            self._say(invoice, self._batch_second(invoice, day), PAYMENT, NO_MANDATE.description)
+            self._say(invoice, day + 2 * _DAY + 9 * _HOUR, PAYMENT, wording.MANDATE_REQUESTED)
+            if random.random() < 0.5:
+                return
+            day += 7 * _DAY
+        for wait in (*_RETRY_AFTER_DAYS, 0):
+            at = self._batch_second(invoice, day)
+            if at > self.end:
+                return
+            if self._attempt(invoice, terms, at, first=wait == _RETRY_AFTER_DAYS[0]):
+                return
+            day += wait * _DAY
+        if random.random() < 0.4:
+            self._receive(invoice, day + random.randrange(1, 50) * _DAY + 10 * _HOUR)
+
+    def _attempt(self, invoice: Invoice, terms: Terms, at: int, *, first: bool) -> bool:
+        """One attempt at the instant `at`; True when nothing more will be tried."""
+        random = self.random
+        outcome_at = at
+        failed = random.random() < self._failure_ratio(terms, at, first=first)
+        failure = random.choices(terms.failures, terms.weights)[0] if failed else None
+        # What the provider refuses outright was never in flight.
+        if terms.way == "debit" and (failure is None or failure.is_problem):
+            self._say(invoice, at, PAYMENT, AWAITING[0] if random.random() < 0.3 else random.choice(AWAITING))
+            outcome_at = at + int(random.gauss(5.9, 1.1) * _DAY) // _HOUR * _HOUR + random.randrange(1200)
+            outcome_at = max(at + _DAY, outcome_at)
+        if outcome_at > self.end:
+            return True
+        if failure is not None:
+            self._say(invoice, outcome_at, PAYMENT, failure.description, failure.is_problem)
+            return False
+        invoice.paid_on = outcome_at
+        amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
+        if terms.way == "debit" or random.random() < 0.8:
+            self._say(invoice, outcome_at, PAYMENT, f"SUCCESS: Payment of {amount} was collected.")
+        else:
+            self._say(invoice, outcome_at, wording.RECEIVED, f"Payment of {amount} received by card.")
+        return True
+
+    def _failure_ratio(self, terms: Terms, at: int, *, first: bool) -> float:
+        """A retry fails more often than a first attempt; at one business all go wrong more and more."""
+        ratio = terms.failure_ratio if first else max(0.35, terms.failure_ratio)
+        worse_for = at - (self.end - _WORSE_FOR)
+        if worse_for > 0 and terms.member.business.name == wording.WORSENING_PLACE:
+            ratio += 0.12 + 0.33 * worse_for / _WORSE_FOR
+        return min(0.9, ratio)
+
+    def _batch_second(self, invoice: Invoice, day: int) -> int:
+        """The next second in the night batch of the invoice's business, between 22:00 and 02:00 UTC."""
+        business_id = invoice.member.business.id
+        batch = (business_id, day)
+        place = self._batches[batch]
+        self._batches[batch] = place + 1
+        start = 22 * _HOUR + business_id * 1229 % (3 * _HOUR + 1800)
+        return day + start + place // _PER_SECOND
+
+    def _receive(self, invoice: Invoice, at: int) -> None:
+        if at > self.end:
+            return
+        invoice.paid_on = at
+        amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
+        self._say(invoice, at, wording.RECEIVED, f"Payment of {amount} received by bank transfer.")
+
+    def _maybe_refund(self, invoice: Invoice) -> None:
+        if invoice.paid_on is None or invoice.amount == 0 or self.random.random() > 0.015:
+            return
+        at = invoice.paid_on + self.random.randrange(1, 30) * _DAY
+        if at <= self.end:
+            invoice.refunded_on = at
+            self._say(invoice, at, wording.REFUND, f"Invoice {invoice.number} was refunded.")
