@@ -1,0 +1,281 @@
+"""A range of a moving table, read exactly: each answer closes minutes for good, or says why it cannot.
+
+Rows move (an update sets UpdatedOn to now) and vanish while one reads, so page numbers skip rows. Here every question
+asks for page 1 of what is still open, in ascending order. One answer is one consistent instant: every minute before
+that of its last row is complete. No answer depends on another, so nothing can fall between two.
+
+Where the order is not proved by the rows received, the range is halved until an answer holds all of it; a single
+minute fuller than a page is read by Id until one pass is consistent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple, Protocol
+
+from pipelines.errors import BrokenPromiseError
+from pipelines.extract.client import DeepPageError
+from pipelines.extract.histories import HistoryFilters
+from pipelines.extract.records import EnvelopeError, HistoryRecord, SearchAnswer
+from pipelines.extract.windows import MINUTE, Window, floor_minute, split
+
+# Strict ascents that must have been seen, and not one descent, before a full page is taken for the beginning of its
+# range: a server that ignores `orderBy` shows this many by chance once in 65,536 runs.
+_ENOUGH_ASCENTS = 16
+_DIRECTIONS = (0, 1, -1)  # documented as 0/1 and as 1/-1; the rows decide
+_PASSES_OVER_A_MINUTE = 6
+_SEAM_ROWS = 5
+_WIDEST_ZONE_OFFSET = timedelta(hours=15)
+
+
+class Source(Protocol):
+    """Whatever answers a search as the API does."""
+
+    def search(
+        self,
+        filters: HistoryFilters = ...,
+        *,
+        page: int = ...,
+        size: int | None = ...,
+        order_by: str | None = ...,
+        direction: int | None = ...,
+    ) -> SearchAnswer:
+        """One answer of the search endpoint."""
+        ...
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A time field of the record that the API can filter and sort by."""
+
+    name: str
+    column: str
+
+    def instant(self, record: HistoryRecord) -> datetime | None:
+        """Where a record lies on this axis."""
+        instant: datetime | None = attrgetter(self.column)(record)
+        return instant
+
+    def filters(self, window: Window) -> HistoryFilters:
+        """The range filters for a window; whether the server includes the end does not matter."""
+        return HistoryFilters(**{f"from_{self.column}": window.start, f"to_{self.column}": window.end})
+
+
+UPDATED_ON = Axis("UpdatedOn", "updated_on")
+CREATED_ON = Axis("CreatedOn", "created_on")
+PAID_ON = Axis("CoworkerInvoicePaidOn", "coworker_invoice_paid_on")
+REFUNDED_ON = Axis("CoworkerInvoiceRefundedOn", "coworker_invoice_refunded_on")
+
+
+class KnownRow(NamedTuple):
+    """A row known to lie at an instant: it must come back when its minute is asked for again."""
+
+    id: int
+    coworker_invoice_id: int
+    instant: datetime
+
+
+class Step(NamedTuple):
+    """An answer to land, and the window that is complete with it (None: nothing closed yet)."""
+
+    answer: SearchAnswer
+    closed: Window | None
+
+
+@dataclass
+class Dialect:
+    """What the answers have taught about the server: honoured page size, which `dir` ascends, whether it sorts."""
+
+    page_size: int
+    directions: list[int] = field(default_factory=lambda: list(_DIRECTIONS))
+    ascents: int = 0
+    open_minutes: list[datetime] = field(default_factory=list)
+
+    @property
+    def direction(self) -> int:
+        """The `dir` to ask with."""
+        return self.directions[0]
+
+    def try_another_direction(self) -> None:
+        """Take the next `dir`; what was proved of the last one says nothing about it."""
+        self.directions.append(self.directions.pop(0))
+        self.ascents = 0
+
+
+class OutsideRangeError(BrokenPromiseError):
+    """An answer holds rows that the filter should have left out."""
+
+
+class SeamError(BrokenPromiseError):
+    """Rows known to lie in a range, and still there, did not come back: the filter leaves rows out."""
+
+
+class NotEchoedError(BrokenPromiseError):
+    """The answer is not to the question asked: another page, or a larger one."""
+
+
+def seek(source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...] = ()) -> Iterator[Step]:
+    """Read `window` exactly; yields each answer as it comes with the minutes it closes.
+
+    `seam` names rows known to lie in the window's first minutes. A minute that stays inconsistent is left open and
+    listed in `dialect.open_minutes`. Raises OutsideRangeError, SeamError, NotEchoedError, EnvelopeError: whatever was
+    yielded before stays true.
+    """
+    todo = [window]
+    seams = {window.start: seam}
+    misses = 0
+    while todo:
+        asked = todo.pop()
+        if asked.is_empty:
+            continue
+        answer = _ask(source, axis, asked, dialect)
+        known = seams.pop(asked.start, ())
+        if _is_whole(answer):
+            _check_seam(source, axis, known, answer, dialect)
+            yield Step(answer, asked)
+            continue
+        if asked.span == MINUTE:
+            yield from _read_minute(source, axis, asked, dialect)
+            continue
+        instants = _instants(axis, answer)
+        climbs, is_sorted = _ascents(instants), not _descents(instants)
+        last = min(floor_minute(instants[-1]), asked.end)
+        if is_sorted:
+            misses = 0
+            dialect.ascents += climbs
+        else:
+            misses += 1
+            dialect.try_another_direction()
+        if is_sorted and climbs and dialect.ascents >= _ENOUGH_ASCENTS and last > asked.start:
+            _check_seam(source, axis, tuple(row for row in known if row.instant < last), answer, dialect)
+            yield Step(answer, Window(asked.start, last))
+            todo.append(Window(last, asked.end))
+            seams[last] = _seam_at(axis, answer, last)
+            continue
+        seams[asked.start] = known
+        if 0 < misses <= len(_DIRECTIONS):
+            todo.append(asked)
+            continue
+        yield Step(answer, None)
+        todo += reversed(_cut(asked, last) if is_sorted and (not climbs or last == asked.start) else split(asked, 2))
+
+
+def _cut(window: Window, minute: datetime) -> list[Window]:
+    """Around a minute that fills a page alone: what lies before it (mostly nothing), and the rest from just before."""
+    edge = min(max(minute - MINUTE, window.start + MINUTE), window.end - MINUTE)
+    return [Window(window.start, edge), Window(edge, window.end)]
+
+
+def _ask(
+    source: Source, axis: Axis, window: Window, dialect: Dialect, page: int = 1, order_by: str | None = None
+) -> SearchAnswer:
+    """One question and the checks that any answer to it must pass."""
+    size = dialect.page_size
+    answer = source.search(
+        axis.filters(window), page=page, size=size, order_by=order_by or axis.name,
+        direction=0 if order_by else dialect.direction,
+    )  # fmt: skip
+    if answer.page != page:
+        raise NotEchoedError(f"Page {page} was asked for and page {answer.page} came; nothing of it was used.")
+    if answer.record_count > size:
+        raise NotEchoedError(f"{size} records were asked for and {answer.record_count} came; the size is ignored.")
+    expected = min(answer.total_items - (page - 1) * size, size)
+    if page == 1 and answer.page_size < size and answer.total_items > answer.record_count > 0:
+        dialect.page_size = max(1, answer.page_size)
+    elif answer.record_count < expected and (page > 1 or not answer.has_next_page or answer.record_count == 0):
+        raise EnvelopeError(
+            f"The answer counts {answer.total_items} records and holds {answer.record_count} on page {page}; "
+            "try again later."
+        )
+    _check_range(axis, window, answer)
+    return answer
+
+
+def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
+    outside = [at for at in _all_instants(axis, answer) if at is None or not window.start <= at < window.end + MINUTE]
+    if not outside:
+        return
+    near = window.start - _WIDEST_ZONE_OFFSET, window.end + _WIDEST_ZONE_OFFSET
+    cause = (
+        "the filter seems to be read in another time zone: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE"
+        if all(at is not None and near[0] <= at <= near[1] for at in outside)
+        else "the filter seems to be ignored: run `nexudus-billing doctor`"
+    )
+    raise OutsideRangeError(
+        f"{len(outside)} of {answer.record_count} rows lie outside the range asked for, {window.start:%Y-%m-%dT%H:%M} "
+        f"to {window.end:%Y-%m-%dT%H:%M} of {axis.name}; {cause}. Nothing of this answer was used."
+    )
+
+
+def _check_seam(
+    source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect
+) -> None:
+    """A filter read in a zone ahead leaves hours out without one row outside the range; known rows betray it."""
+    if not seam:
+        return
+    came = {record.id for record in answer.records} | {record.id for record in answer.rejected}
+    if any(row.id in came for row in seam):
+        return
+    for row in seam[:_SEAM_ROWS]:
+        found = source.search(HistoryFilters(coworker_invoice_id=row.coworker_invoice_id), size=dialect.page_size)
+        if any(record.id == row.id and axis.instant(record) == row.instant for record in found.records):
+            raise SeamError(
+                f"Entry {row.id} lies at {row.instant:%Y-%m-%dT%H:%M:%SZ} of {axis.name}, and the range filter left it "
+                "out: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE. Nothing behind it was closed."
+            )
+
+
+def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -> Iterator[Step]:
+    """A minute fuller than a page, by Id, last page first: what vanishes meanwhile is seen twice rather than missed."""
+    try:
+        answer = _ask(source, axis, minute, dialect, order_by="Id")
+        for _ in range(_PASSES_OVER_A_MINUTE):
+            total, ids = answer.total_items, set[int | None]()
+            for page in range(max(1, -(-total // dialect.page_size)), 0, -1):
+                answer = _ask(source, axis, minute, dialect, page=page, order_by="Id")
+                ids |= {record.id for record in answer.records} | {record.id for record in answer.rejected}
+                if answer.total_items != total:
+                    break
+                is_consistent = page == 1 and len(ids) == total
+                yield Step(answer, minute if is_consistent else None)
+                if is_consistent:
+                    return
+    except DeepPageError:
+        pass  # this server refuses so deep a page: the minute stays open, and the ledger says so
+    dialect.open_minutes.append(minute.start)
+
+
+def _is_whole(answer: SearchAnswer) -> bool:
+    return not answer.has_next_page and answer.record_count >= answer.total_items
+
+
+def _all_instants(axis: Axis, answer: SearchAnswer) -> list[datetime | None]:
+    return [axis.instant(record) for record in answer.records]
+
+
+def _instants(axis: Axis, answer: SearchAnswer) -> list[datetime]:
+    instants = [at for at in _all_instants(axis, answer) if at is not None]
+    if not instants:
+        raise BrokenPromiseError(
+            f"Not one of {answer.record_count} records keeps the API's contract (the first: "
+            f"{answer.rejected[0].reason}); nothing was closed. The API may have changed: look for a newer version."
+        )
+    return instants
+
+
+def _descents(instants: list[datetime]) -> int:
+    return sum(a > b for a, b in zip(instants, instants[1:], strict=False))
+
+
+def _ascents(instants: list[datetime]) -> int:
+    return sum(a < b for a, b in zip(instants, instants[1:], strict=False))
+
+
+def _seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:
+    """The rows of the answer's last minute."""
+    return tuple(
+        KnownRow(record.id, record.coworker_invoice_id, at)
+        for record in answer.records
+        if (at := axis.instant(record)) is not None and floor_minute(at) >= minute
+    )

@@ -1,0 +1,120 @@
+"""One answer into the warehouse: rows, versions, rejected records and the ledger entry, in one transaction.
+
+Order-free and idempotent: pages may come in any order, any number of times, and end in the same table.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import duckdb
+import msgspec
+import polars as pl
+from msgspec import inspect
+
+from pipelines.extract.records import FIELD_NAMES, HistoryRecord, RejectedRecord
+from pipelines.sql_files import sql_folder
+
+_TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
+    inspect.IntType: pl.Int64,
+    inspect.StrType: pl.String,
+    inspect.BoolType: pl.Boolean,
+    inspect.DateTimeType: pl.Datetime("us", "UTC"),
+    inspect.DecimalType: pl.Decimal(18, 4),
+    inspect.RawType: pl.String,
+}
+
+
+class RowCounts(NamedTuple):
+    """What landing an answer did: rows by outcome."""
+
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: object) -> "RowCounts":  # type: ignore[override]
+        """Counts of both."""
+        if not isinstance(other, RowCounts):
+            return NotImplemented
+        return RowCounts(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def land_page(
+    connection: duckdb.DuckDBPyConnection,
+    records: Sequence[HistoryRecord],
+    rejected: Sequence[RejectedRecord],
+    seen_at: datetime,
+) -> RowCounts:
+    """Merge the records of one answer; the caller opens the transaction and writes the ledger in it."""
+    counts = RowCounts()
+    if records:
+        connection.register("page", _ArrowStream(_frame(records)))
+        connection.execute(_sql("1_observed"), {"seen_at": seen_at})
+        for statement in ("2_versions", "3_histories", "4_first_seen"):
+            connection.execute(_sql(statement))
+        row = connection.execute(_sql("5_counts")).fetchone()
+        counts = RowCounts(*row) if row else counts
+        connection.unregister("page")
+    if rejected:
+        connection.register("rejected_page", _ArrowStream(_rejected_frame(rejected)))
+        connection.execute(_sql("6_rejected"), {"seen_at": seen_at})
+        connection.unregister("rejected_page")
+    return counts._replace(rejected=len(rejected))
+
+
+class _ArrowStream:
+    """A frame shown to DuckDB as a plain Arrow stream, which it reads without pyarrow."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@cache
+def _sql(name: str) -> str:
+    return (sql_folder("land") / "merge" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """Column name → polars type of every documented field, from the record's own annotations."""
+    return {
+        field.name: next(_TYPES[type(part)] for part in getattr(field.type, "types", (field.type,)) if type(part) in _TYPES)
+        for field in inspect.type_info(HistoryRecord).fields  # type: ignore[attr-defined]
+        if field.name in FIELD_NAMES
+    }
+
+
+def _frame(records: Sequence[HistoryRecord]) -> pl.DataFrame:
+    # An Id twice in one answer is one row: the later in time, or in place, counts.
+    newest = {record.id: record for record in sorted(records, key=attrgetter("touched_at"))}
+    records = list(newest.values())
+    columns: dict[str, pl.Series] = {}
+    for name in FIELD_NAMES:
+        values = [getattr(record, name) for record in records]
+        if _schema()[name] == pl.String and isinstance(values[0], msgspec.Raw):
+            values = [_json_text(value) for value in values]
+        columns[name] = pl.Series(values, dtype=_schema()[name])
+    columns["extra"] = pl.Series([r.extra and r.extra.decode() for r in records], dtype=pl.String)
+    columns["raw"] = pl.Series([r.raw.decode() for r in records], dtype=pl.String)
+    return pl.DataFrame(columns)
+
+
+def _rejected_frame(rejected: Sequence[RejectedRecord]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "id": pl.Series([r.id for r in rejected], dtype=pl.Int64),
+            "reason": [r.reason for r in rejected],
+            "raw": [r.raw.decode(errors="replace") for r in rejected],
+        }
+    )
+
+
+def _json_text(value: msgspec.Raw) -> str | None:
+    text = bytes(value)
+    return None if text == b"null" else text.decode()

@@ -1,0 +1,109 @@
+"""The warehouse: where landed rows and figures are kept. One writer at a time; a second one waits, then says who."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.settings import Settings
+from pipelines.sql_files import sql_folder
+
+SCHEMAS = ("land", "model")
+_WAIT_SECONDS = 60.0
+_POLL_SECONDS = 0.25
+
+
+@contextmanager
+def open_warehouse(
+    settings: Settings, *, read_only: bool = False, wait_seconds: float = _WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose current database is the warehouse, made with its tables where it is missing.
+
+    Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. Raises TryAgainLaterError naming
+    the process that holds the file, WrongUseError when the folder or file cannot be used.
+    """
+    path = Path(settings.warehouse_path)
+    if not read_only:
+        make_private_folder(path.parent)
+    connection = duckdb.connect()
+    try:
+        _attach(connection, path, read_only=read_only, wait_seconds=wait_seconds)
+        connection.execute("use warehouse")
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set variable reporting_timezone = $zone", {"zone": settings.reporting_timezone})
+        if not read_only:
+            path.chmod(0o600)
+            create_tables(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas and the landing tables in the current database where they are missing."""
+    for schema in SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    for file in sorted(sql_folder("land").glob("*.sql")):
+        connection.execute(file.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter. Raises WrongUseError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise WrongUseError(f"The folder {folder} cannot be made ({error.strerror}): set NEXUDUS_DATA_DIR.") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WrongUseError(f"The folder {folder} cannot be written to: set NEXUDUS_DATA_DIR or mend its permissions.")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool, wait_seconds: float) -> None:
+    target = str(path).replace("'", "''")
+    give_up_at = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute(f"attach '{target}' as warehouse" + (" (read_only)" if read_only else ""))
+        except (duckdb.IOException, duckdb.BinderException) as error:
+            holder = _holder(str(error))
+            if holder is None:
+                raise WrongUseError(
+                    f"The warehouse {path} cannot be opened ({_first_sentence(error)}): check NEXUDUS_WAREHOUSE."
+                ) from None
+            if time.monotonic() > give_up_at:
+                raise TryAgainLaterError(
+                    f"The warehouse {path} is held by {holder}: run the command again when that has ended."
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _holder(message: str) -> str | None:
+    """Who holds the file, as DuckDB tells it; None when the trouble is another."""
+    if "file handle conflict" in message:
+        return "another task of this process"
+    if "onflicting lock" not in message and "being used by another process" not in message:
+        return None
+    found = re.search(r"held in (.+?)(?: \(PID (\d+)\))", message)
+    return f"{Path(found[1]).name} (process {found[2]})" if found else "another process"
+
+
+def _first_sentence(error: Exception) -> str:
+    return re.split(r"[\n.] ?", str(error).strip(), maxsplit=1)[0]

@@ -1,0 +1,25 @@
+-- What a page says beside what is known of each Id. A row is replaced by a later updated_on, or by the same updated_on
+-- seen later, never by an older one (is_current); so pages may come in any order, any number of times.
+create or replace temp table observed as
+with known as (
+    select
+        landed.id,
+        landed.updated_on,
+        landed.seen_at,
+        landed.first_seen_at,
+        landed.content_hash
+    from land.coworker_invoice_histories as landed
+    inner join page on landed.id = page.id
+)
+
+select
+    page.*,
+    md5(page.raw) as content_hash,
+    $seen_at::timestamptz as seen_at,
+    least(known.first_seen_at, $seen_at::timestamptz) as first_seen_at,
+    null::timestamptz as deleted_at,
+    known.id is null as is_unknown,
+    known.content_hash is distinct from md5(page.raw) as is_changed,
+    known.id is null or (page.updated_on, $seen_at::timestamptz) >= (known.updated_on, known.seen_at) as is_current
+from page
+left join known on page.id = known.id;

@@ -1,0 +1,5 @@
+merge into land.coworker_invoice_histories as landed
+using (select * exclude (raw, is_unknown, is_changed, is_current) from observed where is_current) as page
+    on landed.id = page.id
+when matched then update by name
+when not matched then insert by name;
