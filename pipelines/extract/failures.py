@@ -1,0 +1,197 @@
+"""What a failed answer means: permanent or transient, how long to wait, and the sentence to say.
+
+Belongs here: decisions on values (status, headers, body). Does not: sending, sleeping, httpx.
+A wrong decision costs: a retried 403 is a role nobody asks for while a run hangs; an unretried 503 is a night without
+figures; a repeated create is a second notification to a customer.
+"""
+
+import json
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+from pipelines.errors import BrokenPromiseError, PipelineError, RefusedError, TryAgainLaterError, WrongUseError
+
+HISTORIES_PATH = "/api/billing/coworkerinvoicehistories"
+TOKEN_PATH = "/api/token"  # noqa: S105 - a path, not a secret
+_ENTITIES = {HISTORIES_PATH: "CoworkerInvoiceHistory"}
+_ACTIONS = {"GET": "List", "POST": "Create"}
+
+LONGEST_WAIT_SECONDS = 300.0
+"""A longer wait, asked for by the API or by our own pace, ends the run as throttled instead of hanging."""
+
+_FIRST_BACKOFF_SECONDS = 1.0
+_LONGEST_BACKOFF_SECONDS = 30.0
+_ALWAYS_ALLOWED_RETRIES = 20  # four readers, each meeting one outage of five attempts
+_REQUESTS_PER_RETRY = 10
+_QUOTED_LENGTH = 200
+
+
+class ThrottledError(TryAgainLaterError):
+    """The pace is used up for longer than is worth waiting; what was landed stays, the next run goes on."""
+
+
+class DeepPageError(RefusedError):
+    """403 on a page beyond the first: not a role, the API refuses to page that deep. Split the range."""
+
+
+class MissingFilterError(RefusedError):
+    """The tenant does not answer the question without a further filter."""
+
+
+class NotFoundError(WrongUseError):
+    """404: nothing is there. `is_from_api` tells an answer of the API from a page of another server."""
+
+    def __init__(self, message: str, *, is_from_api: bool) -> None:
+        super().__init__(message)
+        self.is_from_api = is_from_api
+
+
+class UncertainWriteError(TryAgainLaterError):
+    """A create was sent and its outcome is unknown. There is no idempotency key: read back before sending again."""
+
+
+class BadRequestError(RefusedError):
+    """400: the question or the entry is not accepted as it is. `body` is what the API said, whole."""
+
+    def __init__(self, message: str, body: bytes) -> None:
+        super().__init__(message)
+        self.body = body
+
+
+class EntryRefusedError(WrongUseError):
+    """The API refused to create an entry. `problems` pairs each property it named with what is wrong with it."""
+
+    def __init__(self, message: str, problems: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class Verdict(Enum):
+    """What a status asks of us."""
+
+    DONE = auto()
+    THROTTLED = auto()
+    TRANSIENT = auto()
+    RENEW_TOKEN = auto()
+    PERMANENT = auto()
+
+
+def verdict(status: int) -> Verdict:
+    """Permanent or transient. 409 is this API's throttle, not a conflict; 400 and 403 never become right by asking."""
+    if status in {409, 429}:
+        return Verdict.THROTTLED
+    if status >= 500:  # noqa: PLR2004 - server errors
+        return Verdict.TRANSIENT
+    if status == 401:  # noqa: PLR2004
+        return Verdict.RENEW_TOKEN
+    return Verdict.DONE if 200 <= status < 300 else Verdict.PERMANENT  # noqa: PLR2004
+
+
+def wait_asked_for(headers: Mapping[str, str], body: bytes, now: datetime) -> float | None:
+    """Seconds the server asks us to wait, or None if it does not say.
+
+    From `Retry-After` in seconds or as a date (against `now`, the answer's own Date: our clock may be off), else from
+    "Wait N seconds" in the body.
+    """
+    asked = headers.get("retry-after", "").strip()
+    seconds = _number(asked)
+    if seconds is None and asked:
+        try:
+            until = parsedate_to_datetime(asked)
+        except ValueError:
+            pass
+        else:
+            seconds = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+    if seconds is None and (found := re.search(rb"[Ww]ait\s+(\d+(?:\.\d+)?)\s*s", body[:2000])):
+        seconds = _number(found[1].decode())
+    return None if seconds is None else max(0.0, seconds)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def backoff_seconds(failures: int) -> float:
+    """Full jitter (M. Brooker, 2015): anything from nothing to a bound that doubles with each failure."""
+    bound = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** (failures - 1))
+    return random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
+
+
+def may_retry(retry_count: int, request_count: int) -> bool:
+    """Whether the budget has a retry left: a tenth of all requests and a small constant, so that we never hammer."""
+    return retry_count < _ALWAYS_ALLOWED_RETRIES + request_count // _REQUESTS_PER_RETRY
+
+
+def is_cut_short(body: bytes) -> bool:
+    """Whether a JSON object was begun and not ended: the connection broke where no length was announced."""
+    text = body.strip()
+    return text.startswith(b"{") and not text.endswith(b"}")
+
+
+def is_html(body: bytes) -> bool:
+    """Whether a page for people came instead of data."""
+    return body.lstrip()[:200].lower().startswith((b"<!doctype", b"<html"))
+
+
+def role_for(method: str, path: str) -> str:
+    """Name of the role that the question needs, as the API's reference pages give it."""
+    entity = next((name for prefix, name in _ENTITIES.items() if path.startswith(prefix)), None)
+    return f"`{entity}-{_ACTIONS.get(method, 'List')}`" if entity else "for this list"
+
+
+def refusal(  # noqa: PLR0911 - a table of cases reads best as one
+    method: str, path: str, status: int, body: bytes, *, page: int = 1, location: str = ""
+) -> PipelineError:
+    """The error for an answer that no retry mends, after the token was renewed. Never quotes query or headers."""
+    if status == 403 and page > 1:  # noqa: PLR2004
+        return DeepPageError(f"The API refuses page {page} of {path} (403): ask for smaller ranges.")
+    if status in {401, 403}:
+        return RefusedError(
+            f"The API refuses {method} {path} ({status}) with a valid login: give the user the role "
+            f"{role_for(method, path)}, or use an administrator's login."
+        )
+    if 300 <= status < 400:  # noqa: PLR2004
+        target = urlsplit(location)
+        return WrongUseError(
+            f"{method} {path} is redirected ({status}) to {target.scheme}://{target.netloc}{target.path}: "
+            "set NEXUDUS_BASE_URL to the address of the API itself."
+        )
+    if status == 404:  # noqa: PLR2004
+        return NotFoundError(
+            f"The API knows nothing at {path} (404): check NEXUDUS_BASE_URL.", is_from_api=not is_html(body)
+        )
+    said = message_in(body)
+    if status == 400 and "missing required filter" in said.lower():  # noqa: PLR2004
+        return MissingFilterError(
+            f"The API does not list {path} by date alone on this account ({said}): "
+            "run `nexudus-billing doctor` and ask Nexudus support to allow it."
+        )
+    if status == 400:  # noqa: PLR2004
+        return BadRequestError(f"The API does not accept {method} {path} (400: {said or 'no reason given'}).", body)
+    return BrokenPromiseError(f"The API answers {method} {path} with the unexpected status {status}.")
+
+
+def message_in(body: bytes) -> str:
+    """What an error body says in one short line: its `Message`, `error`, or plain text; '' for HTML or nothing."""
+    if is_html(body):
+        return ""
+    text = body[:10_000].decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = text
+    if isinstance(answer, dict):
+        answer = next(
+            (answer[key] for key in ("Message", "message", "error_description", "error") if answer.get(key)), ""
+        )
+    return " ".join(str(answer).split())[:_QUOTED_LENGTH]
