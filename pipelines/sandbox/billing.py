@@ -57,11 +57,10 @@ class Biller:
     def issue(self, invoice_id: int, number: str, terms: Terms, issued: int) -> None:
         """An invoice at the instant `issued`, and its whole life so far."""
         random = self.random
-        chance = random.random()
-        extras = 0 if chance < 0.6 else terms.price // random.randrange(3, 40)
-        amount = 0 if chance > 0.985 else terms.price + extras
+        extras = terms.price // random.randrange(3, 40) if self._happens(0.4) else 0
+        amount = 0 if self._happens(0.015) else terms.price + extras
         due = issued // _DAY * _DAY + terms.due_after_days * _DAY
-        invoice = Invoice(invoice_id, terms.member, number, amount, due, draft=0.02 < chance < 0.035)
+        invoice = Invoice(invoice_id, terms.member, number, amount, due, draft=self._happens(0.015))
         self.invoices.append(invoice)
         if invoice.draft:
             self._say(invoice, issued, "Invoice drafted", f"Draft invoice {number} was created.")
@@ -86,12 +85,15 @@ class Biller:
             self.entries.append(entry)
             invoice.entries.append(entry)
 
+    def _happens(self, share: float) -> bool:
+        return self.random.random() < share
+
     def _e_invoice(self, invoice: Invoice, issued: int) -> None:
         country = invoice.member.business.country
         if country not in wording.E_INVOICE_SENT:
             return
         at = issued + 30
-        if self.random.random() < 0.08:
+        if self._happens(0.08):
             problem = self.random.choice(wording.E_INVOICE_PROBLEMS[country])
             self._say(invoice, at, wording.E_INVOICE, f"ERROR: {problem}", True)
             at += self.random.randrange(_HOUR, 3 * _DAY)
@@ -103,7 +105,7 @@ class Biller:
         if terms.way == "nothing":
             self._say(invoice, self._batch_second(invoice, day), PAYMENT, NO_MANDATE.description)
             self._say(invoice, day + 2 * _DAY + 9 * _HOUR, PAYMENT, wording.MANDATE_REQUESTED)
-            if random.random() < 0.5:
+            if self._happens(0.5):
                 return
             day += 7 * _DAY
         for wait in (*_RETRY_AFTER_DAYS, 0):
@@ -113,18 +115,18 @@ class Biller:
             if self._attempt(invoice, terms, at, first=wait == _RETRY_AFTER_DAYS[0]):
                 return
             day += wait * _DAY
-        if random.random() < 0.4:
+        if self._happens(0.4):
             self._receive(invoice, day + random.randrange(1, 50) * _DAY + 10 * _HOUR)
 
     def _attempt(self, invoice: Invoice, terms: Terms, at: int, *, first: bool) -> bool:
         """One attempt at the instant `at`; True when nothing more will be tried."""
         random = self.random
         outcome_at = at
-        failed = random.random() < self._failure_ratio(terms, at, first=first)
+        failed = self._happens(self._failure_ratio(terms, at, first=first))
         failure = random.choices(terms.failures, terms.weights)[0] if failed else None
         # What the provider refuses outright was never in flight.
         if terms.way == "debit" and (failure is None or failure.is_problem):
-            self._say(invoice, at, PAYMENT, AWAITING[0] if random.random() < 0.3 else random.choice(AWAITING))
+            self._say(invoice, at, PAYMENT, AWAITING[0] if self._happens(0.3) else random.choice(AWAITING))
             outcome_at = at + int(random.gauss(5.9, 1.1) * _DAY) // _HOUR * _HOUR + random.randrange(1200)
             outcome_at = max(at + _DAY, outcome_at)
         if outcome_at > self.end:
@@ -134,7 +136,7 @@ class Biller:
             return False
         invoice.paid_on = outcome_at
         amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
-        if terms.way == "debit" or random.random() < 0.8:
+        if terms.way == "debit" or self._happens(0.8):
             self._say(invoice, outcome_at, PAYMENT, f"SUCCESS: Payment of {amount} was collected.")
         else:
             self._say(invoice, outcome_at, wording.RECEIVED, f"Payment of {amount} received by card.")
@@ -165,7 +167,7 @@ class Biller:
         self._say(invoice, at, wording.RECEIVED, f"Payment of {amount} received by bank transfer.")
 
     def _maybe_refund(self, invoice: Invoice) -> None:
-        if invoice.paid_on is None or invoice.amount == 0 or self.random.random() > 0.015:
+        if invoice.paid_on is None or invoice.amount == 0 or not self._happens(0.015):
             return
         at = invoice.paid_on + self.random.randrange(1, 30) * _DAY
         if at <= self.end:

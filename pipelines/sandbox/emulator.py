@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.sandbox.entities import Operator
+from pipelines.sandbox.faults import Faults
 from pipelines.sandbox.knobs import Knobs
+from pipelines.sandbox.life import Life
+from pipelines.sandbox.limits import Limits
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.sandbox_clock import SandboxClock
 from pipelines.sandbox.store import Store
@@ -68,8 +71,15 @@ class Sandbox:
     clock: SandboxClock
     knobs: Knobs
     tokens: TokenDesk
+    faults: Faults
+    life: Life
+    limits: Limits
     requests: RequestLog = field(default_factory=RequestLog)
     base_url: str = ""
+
+    def server_now(self) -> float:
+        """Seconds since 1970 UTC as the Date header tells them."""
+        return self.clock.exact() + self.knobs.date_header_skew_seconds
 
     @property
     def username(self) -> str:
@@ -87,4 +97,6 @@ def make_sandbox(operator: Operator | None = None, knobs: Knobs | None = None, u
     operator = operator or make_operator()
     knobs = knobs or Knobs()
     clock = SandboxClock(operator.until)
-    return Sandbox(Store(operator, clock), clock, knobs, TokenDesk(clock, knobs, [user or User()]))
+    store, faults = Store(operator, clock), Faults(knobs)
+    tokens = TokenDesk(clock, knobs, [user or User()])
+    return Sandbox(store, clock, knobs, tokens, faults, Life(store, knobs, faults), Limits(knobs))

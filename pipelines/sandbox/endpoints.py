@@ -1,52 +1,32 @@
-"""The endpoints: token, search of the histories. Each answers from one instant of the store."""
+"""The reading endpoints: token, search, get-one, businesses. Each answers from one instant of the store."""
 
-from email.utils import formatdate
-from random import Random
-from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from pipelines.sandbox.emulator import HISTORIES, Sandbox
-from pipelines.sandbox.questions import BadQuestionError, Reading, read_question
+from pipelines.sandbox.answers import JSON, Invalid, json_answer, message_answer, validation_answer
+from pipelines.sandbox.broken_answers import Reset, cut, login_page
+from pipelines.sandbox.distortion import distorted, encode_distorted
+from pipelines.sandbox.emulator import Sandbox, Seen
+from pipelines.sandbox.faults import BROKEN_BODIES
+from pipelines.sandbox.gate import Gate
+from pipelines.sandbox.questions import BadQuestionError, Question, Reading, read_question
 from pipelines.sandbox.search import search
 from pipelines.sandbox.tokens import GrantRefusedError
-from pipelines.sandbox.wire import ENCODER, encode_records, envelope
+from pipelines.sandbox.wire import ENCODER, envelope
 
 
-def json_answer(content: Any, status: int = 200) -> Response:  # noqa: ANN401 - whatever JSON can say
-    """A JSON answer."""
-    return Response(ENCODER.encode(content), status, media_type="application/json; charset=utf-8")
+class ReadingEndpoints:
+    """Token, search, get-one and businesses of one sandbox."""
 
-
-def validation_answer(errors: list[tuple[str, Any, str]]) -> Response:
-    """The 400 body of the create page, from (property, attempted value, message)."""
-    return json_answer(
-        {
-            "Message": ", ".join(f"{name}: {message}" for name, _, message in errors),
-            "Value": None,
-            "Errors": [
-                {"AttemptedValue": value, "Message": message, "PropertyName": name} for name, value, message in errors
-            ],
-            "WasSuccessful": False,
-        },
-        400,
-    )
-
-
-class Endpoints:
-    """The handlers of one sandbox."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, gate: Gate) -> None:
         self.sandbox = sandbox
-        self._ties = Random(f"{sandbox.knobs.seed}:ties")  # noqa: S311 - repeatable chance, no secret
+        self.gate = gate
 
     async def token(self, request: Request) -> Response:
         """`POST /api/token`, form-encoded."""
-        seen = self._note(request)
+        seen = self.gate.note(request)
         form = {}
         if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
@@ -54,66 +34,106 @@ class Endpoints:
             answer = json_answer(self.sandbox.tokens.grant(form, request.headers.get("client_id")))
         except GrantRefusedError as refused:
             answer = json_answer({"error": refused.error, "error_description": refused.description}, refused.status)
-        return self._dated(seen, answer)
+        return self.gate.dated(seen, answer)
 
-    async def search(self, request: Request) -> Response:
+    async def search(self, request: Request, seen: Seen, _username: str) -> Response:
         """`GET /api/billing/coworkerinvoicehistories`."""
-        seen = self._note(request)
-        refused = self._refusal(request, "CoworkerInvoiceHistory-List")
-        return self._dated(seen, refused or self._found(request, seen))
-
-    def _found(self, request: Request, seen: Any) -> Response:  # noqa: ANN401
         knobs = self.sandbox.knobs
-        reading = Reading(knobs.range_end, knobs.filter_time_zone, knobs.dir_convention, knobs.max_page_size)
+        if knobs.required_filter and knobs.required_filter not in request.query_params:
+            return message_answer(400, f"Missing required filter: {knobs.required_filter}")
+        reading = Reading(knobs.range_end, knobs.filter_time_zone, knobs.dir_convention, max(1, knobs.max_page_size))
         try:
             question = read_question(request.query_params, reading)
         except BadQuestionError as bad:
-            return validation_answer([(bad.property_name, bad.value, str(bad))])
-        with self.sandbox.store.lock:
-            found = search(self.sandbox.store, question, shuffle=self._ties if knobs.shuffle_ties else None)
-            body = envelope(
-                encode_records(found.entries),
-                page=question.page,
-                size=question.size,
-                order_by=question.order_by,
-                direction=question.direction,
-                count=len(found.entries),
-                total=found.total,
-            )
-        seen.record_count = len(found.entries)
-        return Response(b"".join(body), media_type="application/json; charset=utf-8")
-
-    def _refusal(self, request: Request, role: str) -> Response | None:
-        """The 401 or 403 that the request deserves, or None."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if not token:
-            return json_answer({"Message": "Authorization has been denied for this request."}, 401)
-        if scheme.lower() != "bearer" or self.sandbox.tokens.user_of(token.strip()) is None:
-            return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
-        roles = {one.strip() for one in self.sandbox.knobs.roles.split(",")}
-        if "*" in roles or role in roles:
-            return None
-        return json_answer({"Message": f"{role} is required."}, self.sandbox.knobs.missing_role_status)
-
-    def _note(self, request: Request) -> Any:  # noqa: ANN401
-        return self.sandbox.requests.note(
-            request.method, request.url.path, dict(request.query_params), self.sandbox.clock.exact()
-        )
-
-    def _dated(self, seen: Any, answer: Response) -> Response:  # noqa: ANN401
-        seen.status = answer.status_code
-        if self.sandbox.knobs.date_header:
-            now = self.sandbox.clock.exact() + self.sandbox.knobs.date_header_skew_seconds
-            answer.headers["Date"] = formatdate(now, usegmt=True)
+            return validation_answer([Invalid(bad.property_name, bad.value, str(bad))])
+        if 0 < knobs.deep_page_403_after < question.page:
+            return Response(status_code=403)
+        answer = self._spoiled(self._answered(self._misunderstood(question, seen), seen), seen)
+        self.sandbox.life.between_answers()
         return answer
 
+    async def get_one(self, request: Request, _seen: Seen, _username: str) -> Response:
+        """`GET /api/billing/coworkerinvoicehistories/{id}`."""
+        with self.sandbox.store.lock:
+            entry = self.sandbox.store.get(request.path_params["entry_id"])
+            if entry is None:
+                return message_answer(404, "CoworkerInvoiceHistory was not found.")
+            return json_answer(distorted(entry, self.sandbox.knobs))
 
-def application(sandbox: Sandbox) -> Starlette:
-    """The ASGI application of a sandbox."""
-    endpoints = Endpoints(sandbox)
-    return Starlette(
-        routes=[
-            Route("/api/token", endpoints.token, methods=["POST"]),
-            Route(HISTORIES, endpoints.search, methods=["GET"]),
+    async def businesses(self, request: Request, _seen: Seen, _username: str) -> Response:
+        """`GET /api/sys/businesses`."""
+        try:
+            question = read_question(request.query_params, Reading())
+        except BadQuestionError as bad:
+            return validation_answer([Invalid(bad.property_name, bad.value, str(bad))])
+        everything = self.sandbox.store.businesses
+        page = everything[(question.page - 1) * question.size :][: question.size]
+        records = [
+            {
+                "Id": one.id,
+                "Name": one.name,
+                "CurrencyCode": one.currency_code,
+                "SimpleTimeZoneId": one.time_zone,
+            }
+            for one in page
         ]
+        return _enveloped(ENCODER.encode(records), question, count=len(page), total=len(everything))
+
+    def _misunderstood(self, question: Question, seen: Seen) -> Question:
+        """The question as a server with faults takes it."""
+        faults = self.sandbox.faults
+        if faults.happens("ignored_filter"):
+            question.equal, question.ranges, seen.fault = {}, {}, "ignored_filter"
+        if faults.happens("ignored_page"):
+            question.page, seen.fault = 1, "ignored_page"
+        if faults.happens("other_page_size"):
+            question.size, seen.fault = max(1, question.size // 2), "other_page_size"
+        if faults.happens("reversed_order"):
+            question.descending, seen.fault = not question.descending, "reversed_order"
+        return question
+
+    def _answered(self, question: Question, seen: Seen) -> Response:
+        """A page and its envelope, of one instant."""
+        sandbox = self.sandbox
+        unordered = sandbox.faults.happens("unordered")
+        seen.fault = "unordered" if unordered else seen.fault
+        with sandbox.store.lock:
+            found = search(
+                sandbox.store,
+                question,
+                shuffle=sandbox.faults.stream("ties") if sandbox.knobs.shuffle_ties else None,
+                unordered=sandbox.faults.stream("no order") if unordered else None,
+            )
+            records = encode_distorted(found.entries, sandbox.knobs)
+        seen.record_count = len(found.entries)
+        return _enveloped(records, question, count=seen.record_count, total=found.total)
+
+    def _spoiled(self, answer: Response, seen: Seen) -> Response:
+        """The answer, or what becomes of it on the way."""
+        fault = self.sandbox.faults.first(BROKEN_BODIES)
+        seen.fault = fault or seen.fault
+        match fault:
+            case "reset_mid_body":
+                return Reset(answer)
+            case "truncated_json":
+                return cut(answer)
+            case "login_page":
+                return login_page()
+            case "null_records":
+                around = bytes(answer.body).rpartition(b'],"CurrentPageSize"')[2]
+                return Response(b'{"Records":null,"CurrentPageSize"' + around, media_type=JSON)
+            case _:
+                return answer
+
+
+def _enveloped(records: bytes, question: Question, *, count: int, total: int) -> Response:
+    body = envelope(
+        records,
+        page=question.page,
+        size=question.size,
+        order_by=question.order_by,
+        direction=question.direction,
+        count=count,
+        total=total,
     )
+    return Response(b"".join(body), media_type=JSON)

@@ -14,6 +14,10 @@ from pipelines.sandbox.wording import COMPANY_FORMS, COMPANY_WORDS, FIRST_NAMES,
 
 DEFAULT_UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
 _DAY = 86_400
+# Most operators bill on the first, so that most collections fall into one night.
+_BILLED_ON_THE_FIRST = 0.6
+_BILLED_TO_A_COMPANY = 0.6
+_UPDATED_LATER = 0.06
 _FIRST_BUSINESS_ID = 1_414_970
 _FIRST_MEMBER_ID = 8_201_332
 _FIRST_INVOICE_ID = 61_870_044
@@ -62,7 +66,7 @@ def _members(random: Random, businesses: list[Business]) -> Iterator[tuple[Membe
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
         name = f"{first} {last}"
         company = f"{last} {random.choice(COMPANY_WORDS)} {COMPANY_FORMS[business.country]}"
-        bill_to = company if random.random() < 0.6 else name
+        bill_to = company if random.random() < _BILLED_TO_A_COMPANY else name
         joined = max(0.0, random.uniform(-0.4, 0.95))
         email = f"{first}.{last}@example.org".lower()
         yield Member(member_id, name, bill_to, email, business), joined, min(1.0, joined + random.expovariate(1.6))
@@ -70,8 +74,7 @@ def _members(random: Random, businesses: list[Business]) -> Iterator[tuple[Membe
 
 def _bill(random: Random, biller: Biller, member: Member, stay: range, *, start: int, end: int) -> None:
     """An invoice a month of the member's stay, and all that happens to it until `end`."""
-    # Most operators bill on the first, so that most collections fall into one night.
-    day = 1 if random.random() < 0.6 else random.randrange(2, 29)
+    day = 1 if random.random() < _BILLED_ON_THE_FIRST else random.randrange(2, 29)
     terms = biller.terms(member)
     for month in stay:
         year, month_of_year = divmod(month, 12)
@@ -103,7 +106,7 @@ def _stamp(random: Random, entries: list[Entry], end: int) -> None:
         entry_id += random.randrange(1, 5)
         entry.id = entry_id
         entry.updated_on = entry.created_on
-        if random.random() < 0.06:
+        if random.random() < _UPDATED_LATER:
             entry.updated_on = min(end, entry.created_on + int(random.expovariate(1 / (3 * _DAY))))
             entry.updated_by = "admin@example.com"
 

@@ -1,19 +1,20 @@
 """The sandbox on a socket: in a thread for tests and demos, in the foreground for the command line."""
 
+import gc
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
 
+from pipelines.sandbox.application import application
 from pipelines.sandbox.emulator import Sandbox, make_sandbox
-from pipelines.sandbox.endpoints import application
 from pipelines.sandbox.entities import Operator
-from pipelines.sandbox.knobs import Knobs
+from pipelines.sandbox.knobs import Knobs, make_knobs
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.tokens import User
 
@@ -26,8 +27,8 @@ def running_sandbox(
 ) -> Iterator[Sandbox]:
     """A sandbox that answers on `sandbox.base_url` until the block ends.
 
-    Without an operator it emulates the default one, of two years and some 40,000 entries, up to June 2025.
-    Raises OSError when the port is taken.
+    Without an operator it emulates the default one, of two years and some 40,000 entries, up to June 2025. An operator
+    belongs to one sandbox: its rows change with it. Raises OSError when the port is taken.
     """
     sandbox = make_sandbox(operator, knobs, user)
     with socket.create_server((_HOST, port)) as listener:
@@ -36,7 +37,8 @@ def running_sandbox(
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()
         try:
-            _wait_until(lambda: server.started or not thread.is_alive())
+            while not server.started and thread.is_alive():
+                time.sleep(0.005)
             yield sandbox
         finally:
             server.should_exit = True
@@ -48,17 +50,37 @@ def serve(
     port: int = 8321,
     username: str = "admin@example.com",
     password: str = "sandbox",  # noqa: S107 - the emulator's documented default, guarding nothing
+    totp_secret: str | None = None,
     size: int = 40_000,
     months: int = 24,
     seed: int = 1,
     until: datetime | None = None,
-    knobs: Knobs | None = None,
+    dense_minute_entries: int = 0,
+    profile: str = "calm",
+    on_ready: Callable[[Sandbox], object] | None = None,
+    **knobs: Any,  # noqa: ANN401 - each of its own type, see Knobs
 ) -> None:
-    """Answer on the port until interrupted. The history ends `until` (now), where the sandbox's clock starts."""
-    operator = make_operator(seed=seed, size=size, months=months, until=until or datetime.now(UTC))
-    sandbox = make_sandbox(operator, knobs, User(username, password))
-    sandbox.store.warm()
+    """Answer on the port (0: a free one) until interrupted; `on_ready` gets the sandbox once it listens.
+
+    The history ends `until` (now), where the sandbox's clock starts. `knobs` are those of `Knobs`, by name; None leaves
+    one as the profile has it. Raises ValueError that names a knob that does not fit, OSError when the port is taken.
+    """
+    chosen = make_knobs(profile, **knobs)
     with socket.create_server((_HOST, port)) as listener:
+        operator = make_operator(
+            seed=seed,
+            size=size,
+            months=months,
+            until=until or datetime.now(UTC),
+            dense_minute_entries=dense_minute_entries,
+        )
+        sandbox = make_sandbox(operator, chosen, User(username, password, totp_secret))
+        sandbox.store.warm()
+        # What exists now is never garbage; without this each full collection would walk all of it.
+        gc.freeze()
+        sandbox.base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
+        if on_ready is not None:
+            on_ready(sandbox)
         uvicorn.Server(_configuration(sandbox)).run(sockets=[listener])
 
 
@@ -68,14 +90,10 @@ def _configuration(sandbox: Sandbox) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         log_config=None,
+        log_level="error",
         access_log=False,
         # Both headers are the sandbox's own to set: the Date is its clock's.
         date_header=False,
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-
-
-def _wait_until(ready: Any) -> None:  # noqa: ANN401
-    while not ready():
-        time.sleep(0.005)
