@@ -123,7 +123,7 @@ def _number(text: str) -> float | None:
 
 def backoff_seconds(failures: int) -> float:
     """Full jitter (M. Brooker, 2015): anything from nothing to a bound that doubles with each failure."""
-    bound = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** (failures - 1))
+    bound = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
     return random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
 
 
