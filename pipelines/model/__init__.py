@@ -1,1 +1,1 @@
-"""Landed rows to figures: the SQL files of `sql/model` and the polars models."""
+"""Landed rows become figures: SQL models with their promises, the entry rules, and the polars trend."""

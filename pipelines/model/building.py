@@ -1,0 +1,169 @@
+"""Runs models and their promises on a connection whose current database is the warehouse."""
+
+# ruff: noqa: S608 - the SQL is put together from the project's own files; no value from outside gets into it
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.model import rules, trends
+from pipelines.model.headers import Promise
+from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.sql_files import sql_folder
+
+OFFENDERS_SHOWN = 5
+DOCUMENTED_CHECK = "documented_columns_equal_real_ones"
+DOCUMENTED = "The columns that the header documents are the columns that the table has."
+FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {"polars_trends": trends.read_trends}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Whether a promise holds: how many rows break it, and the first few of them."""
+
+    name: str
+    sentence: str
+    count: int
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where nothing breaks the promise."""
+        return self.count == 0
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A model as it stands after `build_all`: its number of rows and how its promises fared."""
+
+    model: SqlModel
+    row_count: int
+    checks: tuple[CheckResult, ...]
+
+
+class ArrowStream:
+    """A polars frame as DuckDB reads it without pyarrow: through Arrow's C stream and nothing else."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's protocol for handing over a table."""
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, reporting_timezone: str = "UTC") -> None:
+    """Gives a connection what the models need: the schema, the reporting zone, the macros of `sql/model/macros`."""
+    connection.execute("create schema if not exists model")
+    connection.execute(f"set variable reporting_timezone = '{reporting_timezone}'")
+    for path in sorted((sql_folder("model") / "macros").glob("*.sql")):
+        connection.execute(path.read_text(encoding="utf-8"))
+
+
+def build(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
+    """Replaces the model's table, in one transaction, and returns its number of rows. Needs a prepared connection."""
+    if rules.TABLE in model.upstream:
+        rules.create_classifier(connection)
+    for name in model.frames:
+        connection.register(name, ArrowStream(FRAMES[name](connection)))
+    try:
+        answer = connection.execute(f"create or replace table {model.table} as {model.sql}").fetchall()
+    finally:
+        for name in model.frames:
+            connection.unregister(name)
+    return int(answer[0][0])
+
+
+def check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> list[CheckResult]:
+    """How each promise of the model's header, and each data test that concerns it, fares on the table as it is."""
+    return list(chain(_documented(connection, model), _promised(connection, model), _tested(connection, model)))
+
+
+def build_all(
+    connection: duckdb.DuckDBPyConnection,
+    reporting_timezone: str = "UTC",
+    rules_path: Path | None = None,
+    models: list[SqlModel] | None = None,
+) -> list[BuiltModel]:
+    """Reads the rules, then builds and checks every model in order. A broken promise is in `checks`, not raised.
+
+    Raises WrongUseError for a broken rules file, before any table is replaced.
+    """
+    entry_rules = rules.load_rules(rules_path)
+    prepare(connection, reporting_timezone)
+    rules.store_rules(connection, entry_rules)
+    built = []
+    for model in models if models is not None else load_models():
+        row_count = build(connection, model)
+        built.append(BuiltModel(model, row_count, tuple(check(connection, model))))
+    return built
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The table's columns and their DuckDB types."""
+    return {row[0]: row[1] for row in connection.execute(f"describe {table}").fetchall()}
+
+
+def _documented(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:
+    real = list(column_types(connection, model.table))
+    differing = sorted(set(real) ^ set(model.columns))
+    rows = tuple({"column": name, "documented": name in model.columns, "made": name in real} for name in differing)
+    yield CheckResult(DOCUMENTED_CHECK, DOCUMENTED, len(rows), rows)
+
+
+def _promised(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:
+    by_row = [promise for promise in model.promises if promise.kind != "unique"]
+    broken = dict(zip(by_row, _count_broken(connection, model.table, by_row), strict=True))
+    for promise in model.promises:
+        if broken.get(promise) == 0:
+            yield CheckResult(promise.name, f"{promise.kind}: {promise.text}", 0, ())
+        else:
+            query = _offenders(model.table, promise)
+            yield _result(connection, promise.name, f"{promise.kind}: {promise.text}", query)
+
+
+def _count_broken(connection: duckdb.DuckDBPyConnection, table: str, promises: list[Promise]) -> list[int]:
+    # One pass over the table for all of them: on ten million rows a pass a promise would cost more than the model.
+    if not promises:
+        return []
+    counts = ", ".join(f"count_if({_broken(promise)})" for promise in promises)
+    return list(connection.execute(f"select {counts} from {table}").fetchall()[0])
+
+
+def _broken(promise: Promise) -> str:
+    """The condition that a row breaks; null where SQL cannot tell, which passes."""
+    match promise.kind:
+        case "not null":
+            return " or ".join(f"{column} is null" for column in promise.columns)
+        case "accepted":
+            values = ", ".join(f"'{value}'" for value in promise.values)
+            return f"{promise.columns[0]}::varchar not in ({values})"
+        case _:
+            return f"not ({promise.text})"
+
+
+def _offenders(table: str, promise: Promise) -> str:
+    if promise.kind == "unique":
+        columns = ", ".join(promise.columns)
+        return f"select {columns}, count(*) as row_count from {table} group by {columns} having count(*) > 1"
+    return f"select * from {table} where {_broken(promise)}"
+
+
+def _tested(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:
+    for test in model.tests:
+        yield _result(connection, test.name, test.description, test.sql)
+
+
+def _result(connection: duckdb.DuckDBPyConnection, name: str, sentence: str, query: str) -> CheckResult:
+    offending = connection.execute(f"from ({query}\n) limit {OFFENDERS_SHOWN}")
+    columns = [column[0] for column in offending.description or ()]
+    rows = tuple(dict(zip(columns, row, strict=True)) for row in offending.fetchall())
+    count = len(rows)
+    if count == OFFENDERS_SHOWN:
+        count = connection.execute(f"select count(*) from ({query}\n)").fetchall()[0][0]
+    return CheckResult(name, sentence, count, rows)

@@ -1,0 +1,95 @@
+"""Dagster's view of the models: an asset a table, an asset check a promise, all read from the files' own headers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from pipelines.model import building, rules
+from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.settings import Settings
+
+OpenWarehouse = Callable[[Settings], AbstractContextManager[duckdb.DuckDBPyConnection]]
+GROUP = "model"
+
+
+def model_assets(settings: Settings, open_warehouse: OpenWarehouse) -> list[dg.AssetsDefinition]:
+    """The rules, then every model of `sql/model`, each with its blocking checks. Opens no database until one runs."""
+    return [_rules_asset(settings, open_warehouse)] + [
+        _model_asset(model, settings, open_warehouse) for model in load_models()
+    ]
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """Key of a table's asset: `model.invoices` is `model/invoices`."""
+    return dg.AssetKey(table.split("."))
+
+
+def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(rules.TABLE),
+        group_name=GROUP,
+        kinds={"duckdb", "csv"},
+        description="The rules of sql/rules/entry_rules.csv, which say what a history entry is.",
+    )
+    def entry_rules() -> dg.MaterializeResult[Any]:
+        loaded = rules.load_rules()
+        with open_warehouse(settings) as connection:
+            building.prepare(connection, settings.reporting_timezone)
+            count = rules.store_rules(connection, loaded)
+        version = rules.rules_version(loaded)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": count, "rules_version": version}, data_version=dg.DataVersion(version)
+        )
+
+    return entry_rules
+
+
+def _model_asset(model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(model.table),
+        deps=[asset_key(table) for table in sorted(model.deps)],
+        group_name=GROUP,
+        kinds={"duckdb", "polars"} if model.frames else {"duckdb", "sql"},
+        description=model.description,
+        metadata={"dagster/column_schema": _column_schema(model, {})},
+        code_version=model.version,
+        check_specs=_check_specs(model),
+    )
+    def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
+        with open_warehouse(settings) as connection:
+            building.prepare(connection, settings.reporting_timezone)
+            row_count = building.build(connection, model)
+            results = building.check(connection, model)
+            types = building.column_types(connection, model.table)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": row_count, "dagster/column_schema": _column_schema(model, types)},
+            check_results=[_check_result(result) for result in results],
+        )
+
+    return build_model
+
+
+def _check_specs(model: SqlModel) -> list[dg.AssetCheckSpec]:
+    sentences = {building.DOCUMENTED_CHECK: building.DOCUMENTED}
+    sentences |= {promise.name: f"{promise.kind}: {promise.text}" for promise in model.promises}
+    sentences |= {test.name: test.description for test in model.tests}
+    return [
+        dg.AssetCheckSpec(name, asset=asset_key(model.table), description=sentence, blocking=True)
+        for name, sentence in sentences.items()
+    ]
+
+
+def _check_result(result: building.CheckResult) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"offending_row_count": result.count}
+    if result.rows:
+        shown = [{column: str(value) for column, value in row.items()} for row in result.rows]
+        metadata["first_offending_rows"] = dg.MetadataValue.json(shown)
+    return dg.AssetCheckResult(check_name=result.name, passed=result.passed, metadata=metadata)
+
+
+def _column_schema(model: SqlModel, types: dict[str, str]) -> dg.TableSchema:
+    columns = types or dict.fromkeys(model.columns, "")
+    return dg.TableSchema([dg.TableColumn(name, kind, model.columns.get(name)) for name, kind in columns.items()])

@@ -1,0 +1,107 @@
+-- One row per live history entry, with what the rules make of it. Facts of the invoice are in `invoices`: the copy that
+-- an old entry carries is out of date, so it is not repeated here.
+--
+-- columns
+--   entry_id               Id of the history entry
+--   invoice_id             Invoice that it is about
+--   business_id            Location that issued the invoice
+--   currency_code          Currency of that location; null where the API gave none
+--   created_at             When the entry was made
+--   updated_at             When it last changed
+--   day_date               Calendar day of created_at in the reporting zone
+--   month_start_date       First day of that month
+--   name                   Title, for instance "Payment Result"
+--   description            Text of the entry
+--   description_pattern    The text with numbers, e-mail addresses and the names of the people involved replaced
+--   is_problem             The API's own flag. Alone it misses the commonest failures
+--   has_problem            True where something went wrong, flagged or not; false for what this program wrote itself
+--   kind                   What the entry is, by the rules
+--   failure_reason         Why a payment failed; null for every other kind
+--   rule_priority          Priority of the rule that decided; null where no rule fits
+--   rule_name              Name of that rule
+--   excluded_because       Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice); null
+--                          where they do not
+--   updated_by             Who changed it last
+--   has_notified           True where the customer was notified
+--   seen_at                When the row was last received
+--   rules_version          Checksum of the rules that were applied
+-- promises
+--   unique: entry_id
+--   not null: entry_id, created_at, updated_at, day_date, month_start_date, is_problem, has_problem, kind
+--   accepted: kind in (payment_succeeded, payment_failed, payment_pending, mandate_requested, invoice_sent,
+--             einvoice_succeeded, einvoice_failed, refund, own_record, other_problem, other)
+--   accepted: failure_reason in (insufficient_funds, no_payment_method, mandate_revoked, over_limit, card_declined,
+--             card_expired, authentication_required, provider_error, unknown)
+--   holds: (kind = 'payment_failed') = (failure_reason is not null)
+--   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice)
+-- personal
+--   description: description_pattern
+--   updated_by
+with
+
+entries as (
+    select
+        *,
+        coalesce(is_problem, false) as is_flagged,
+        coalesce(created_on, updated_on) as created_at,
+        local_date(coalesce(created_on, updated_on)) as day_date,
+    from land.coworker_invoice_histories
+    where deleted_at is null
+),
+
+texts as (select * from model.entry_texts),
+
+rules as (select * from model.entry_rules),
+
+versions as (select distinct rules_version from rules),
+
+invoices as (select * from model.invoices),
+
+history_entries as (
+    select
+        entries.id as entry_id,
+        entries.coworker_invoice_id as invoice_id,
+        coalesce(invoices.business_id, entries.coworker_invoice_business_id) as business_id,
+        coalesce(invoices.currency_code, nullif(entries.coworker_invoice_business_currency_code, '')) as currency_code,
+        entries.created_at,
+        entries.updated_on as updated_at,
+        entries.day_date,
+        date_trunc('month', entries.day_date)::date as month_start_date,
+        entries.name,
+        entries.description,
+        case
+            when texts.may_name_someone
+                then mask_names(
+                    texts.masked_description,
+                    people_of(
+                        entries.coworker_invoice_coworker_full_name,
+                        entries.coworker_invoice_bill_to_name,
+                        entries.updated_by
+                    )
+                )
+            else texts.masked_description
+        end as description_pattern,
+        entries.is_flagged as is_problem,
+        texts.kind <> 'own_record'
+        and (entries.is_flagged or texts.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
+        texts.kind,
+        texts.failure_reason,
+        texts.rule_priority,
+        rules.rule_name,
+        if(entries.coworker_invoice_id is null, 'no_invoice', invoices.excluded_because) as excluded_because,
+        entries.updated_by,
+        coalesce(entries.notify, false) as has_notified,
+        entries.seen_at,
+        versions.rules_version,
+    from entries
+    inner join texts
+        on
+            entries.name is not distinct from texts.name
+            and entries.description is not distinct from texts.description
+            and entries.is_flagged = texts.is_problem
+    cross join versions
+    left join rules on texts.rule_priority = rules.priority
+    left join invoices on entries.coworker_invoice_id = invoices.invoice_id
+)
+
+select * from history_entries

@@ -1,0 +1,72 @@
+-- One row per attempt to collect an invoice: a history entry whose kind is payment_succeeded or payment_failed. Pending
+-- entries are no outcome, so no attempts. Attempts on draft and zero invoices, and on none, are left out and counted in
+-- `excluded_attempts`; attempts on refunded invoices stay, for a refund does not undo them.
+--
+-- columns
+--   entry_id               Id of the history entry that reports the attempt
+--   invoice_id             Invoice to be collected
+--   business_id            Location that issued it
+--   currency_code          Currency of invoice_amount; null where the API gave none
+--   attempted_at           When the entry was made
+--   day_date               Calendar day of attempted_at in the reporting zone
+--   month_start_date       First day of that month
+--   attempt_number         1 for the invoice's first attempt, 2 for the next, by time and then by entry id
+--   is_first_attempt       True for the invoice's first attempt
+--   is_last_attempt        True for its newest attempt so far
+--   outcome                succeeded or failed
+--   failure_reason         Why it failed; null where it succeeded
+--   is_problem             The API's own flag on the entry
+--   invoice_amount         Amount of the invoice, in currency_code
+--   rule_priority          Priority of the rule that decided
+--   rule_name              Name of that rule
+--   rules_version          Checksum of the rules that were applied
+-- promises
+--   unique: entry_id
+--   unique: invoice_id, attempt_number
+--   not null: entry_id, invoice_id, attempted_at, day_date, month_start_date, attempt_number, outcome
+--   accepted: outcome in (failed, succeeded)
+--   holds: (outcome = 'failed') = (failure_reason is not null)
+--   holds: is_first_attempt = (attempt_number = 1)
+with
+
+entries as (
+    select *
+    from model.history_entries
+    where kind in ('payment_succeeded', 'payment_failed') and excluded_because is null
+),
+
+invoices as (select * from model.invoices),
+
+numbered as (
+    select
+        *,
+        row_number() over invoice_attempts as attempt_number,
+        lead(entry_id) over invoice_attempts is null as is_last_attempt,
+    from entries
+    window invoice_attempts as (partition by invoice_id order by created_at, entry_id)
+),
+
+payment_attempts as (
+    select
+        numbered.entry_id,
+        numbered.invoice_id,
+        numbered.business_id,
+        numbered.currency_code,
+        numbered.created_at as attempted_at,
+        numbered.day_date,
+        numbered.month_start_date,
+        numbered.attempt_number,
+        numbered.attempt_number = 1 as is_first_attempt,
+        numbered.is_last_attempt,
+        case when numbered.kind = 'payment_failed' then 'failed' else 'succeeded' end as outcome,
+        numbered.failure_reason,
+        numbered.is_problem,
+        invoices.total_amount as invoice_amount,
+        numbered.rule_priority,
+        numbered.rule_name,
+        numbered.rules_version,
+    from numbered
+    inner join invoices on numbered.invoice_id = invoices.invoice_id
+)
+
+select * from payment_attempts
