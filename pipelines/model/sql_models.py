@@ -82,7 +82,9 @@ def load_data_tests(folder: Path) -> list[DataTest]:
     for path, text, header in _files(folder):
         if not header.concerns:
             raise WrongUseError(f"{path}:1: a data test names its model below `-- concerns`.")
-        tests.append(DataTest(path.stem, header.description, header.concerns, text, _reads(path, text)[0]))
+        tests.append(
+            DataTest(path.stem, header.description, header.concerns, text, _reads(path, text)[0] | header.reads)
+        )
     return tests
 
 
@@ -126,8 +128,7 @@ def tables_read(sql: str) -> tuple[frozenset[str], frozenset[str]]:
 
     DuckDB's own parser finds them, so strings and comments cannot mislead. Raises ValueError for what does not parse.
     """
-    with duckdb.connect() as connection:
-        (answer,) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
+    (answer,) = duckdb.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
     parsed = json.loads(answer)
     if parsed["error"]:
         raise ValueError(parsed["error_message"])

@@ -1,0 +1,128 @@
+-- One row per invoice with a failed payment attempt: whether it was paid after all, by any means, and how long it took.
+--
+-- columns
+--   invoice_id               Invoice
+--   business_id              Location that issued it
+--   currency_code            Currency of invoice_amount; null where the API gave none
+--   invoice_amount           Amount of the invoice, in currency_code
+--   first_failed_at          When its first failed attempt was reported
+--   first_failed_date        Calendar day of first_failed_at in the reporting zone
+--   month_start_date         First day of that month: the cohort
+--   first_failure_reason     Why the first failed attempt failed
+--   last_failure_reason      Why the newest failed attempt failed
+--   failed_attempt_count     Failed attempts
+--   recovery_state           recovered (paid), open (not paid), refunded (whatever happened before)
+--   recovered_at             When a recovered invoice was paid; null where the API does not say
+--   recovered_by             retry (a later attempt succeeded) or other_means (a transfer, cash, credit, ...)
+--   days_to_recover          Calendar days from first_failed_date to the day of recovered_at
+--   observed_days            Whole calendar days since first_failed_date that the data covers
+--   open_days                Calendar days that an open invoice has been open since first_failed_date
+--   ageing_band              Band of open_days: 0-30, 31-60, 61-90 or 91+
+--   as_of_at                 When the invoice's state was observed
+--   rules_version            Checksum of the rules that were applied
+-- promises
+--   unique: invoice_id
+--   not null: invoice_id, first_failed_at, first_failed_date, month_start_date, recovery_state, observed_days
+--   accepted: recovery_state in (recovered, open, refunded)
+--   accepted: recovered_by in (retry, other_means)
+--   accepted: ageing_band in (0-30, 31-60, 61-90, 91+)
+--   holds: (recovery_state = 'open') = (ageing_band is not null)
+--   holds: days_to_recover is null or (days_to_recover >= 0 and recovery_state = 'recovered')
+with
+
+attempts as (select * from model.payment_attempts),
+
+invoices as (select * from model.invoices),
+
+horizon as (select * from model.horizon),
+
+first_failures as (
+    select
+        invoice_id,
+        min(attempt_number) as first_failed_number,
+        min(attempted_at) as first_failed_at,
+        min(day_date) as first_failed_date,
+        arg_min(failure_reason, attempt_number) as first_failure_reason,
+        arg_max(failure_reason, attempt_number) as last_failure_reason,
+        count(*) as failed_attempt_count,
+        any_value(rules_version) as rules_version,
+    from attempts
+    where outcome = 'failed'
+    group by invoice_id
+),
+
+later_successes as (
+    select
+        attempts.invoice_id,
+        min(attempts.attempted_at) as succeeded_at,
+    from attempts
+    inner join first_failures on attempts.invoice_id = first_failures.invoice_id
+    where attempts.outcome = 'succeeded' and attempts.attempt_number > first_failures.first_failed_number
+    group by attempts.invoice_id
+),
+
+states as (
+    select
+        first_failures.*,
+        invoices.business_id,
+        invoices.currency_code,
+        invoices.total_amount as invoice_amount,
+        invoices.as_of_at,
+        case
+            when invoices.is_refunded then 'refunded'
+            when invoices.is_paid then 'recovered'
+            else 'open'
+        end as recovery_state,
+        -- Payments entered by hand carry a bare date, so one of the same day may seem to precede the failure.
+        coalesce(
+            if(invoices.paid_at >= first_failures.first_failed_at, invoices.paid_at, null),
+            later_successes.succeeded_at,
+            invoices.paid_at
+        ) as paid_at,
+        later_successes.succeeded_at,
+        greatest(horizon.last_complete_date - first_failures.first_failed_date, 0) as observed_days,
+        greatest(horizon.as_of_date - first_failures.first_failed_date, 0) as age_days,
+    from first_failures
+    inner join invoices on first_failures.invoice_id = invoices.invoice_id
+    cross join horizon
+    left join later_successes on first_failures.invoice_id = later_successes.invoice_id
+),
+
+failed_invoice_recoveries as (
+    select
+        invoice_id,
+        business_id,
+        currency_code,
+        invoice_amount,
+        first_failed_at,
+        first_failed_date,
+        date_trunc('month', first_failed_date)::date as month_start_date,
+        first_failure_reason,
+        last_failure_reason,
+        failed_attempt_count,
+        recovery_state,
+        if(recovery_state = 'recovered', paid_at, null) as recovered_at,
+        case
+            when recovery_state = 'recovered' and succeeded_at is not null then 'retry'
+            when recovery_state = 'recovered' then 'other_means'
+        end as recovered_by,
+        if(
+            recovery_state = 'recovered' and paid_at is not null,
+            greatest(local_date(paid_at) - first_failed_date, 0),
+            null
+        ) as days_to_recover,
+        observed_days,
+        if(recovery_state = 'open', age_days, null) as open_days,
+        case
+            when recovery_state <> 'open' then null
+            when age_days <= 30 then '0-30'
+            when age_days <= 60 then '31-60'
+            when age_days <= 90 then '61-90'
+            else '91+'
+        end as ageing_band,
+        as_of_at,
+        rules_version,
+    from states
+)
+
+select * from failed_invoice_recoveries

@@ -1,0 +1,50 @@
+-- One row per title and description pattern of problem entries that no rule knows, most frequent first: the words for
+-- which `sql/rules/entry_rules.csv` wants a new rule.
+--
+-- columns
+--   frequency_rank         1 for the most frequent pattern
+--   name                   Title of the entries
+--   description_pattern    Their text with numbers, e-mail addresses and the names of the people involved replaced
+--   entry_count            Entries
+--   invoice_count          Invoices that they are about
+--   business_count         Locations where they occur
+--   first_entry_at         When the first was made
+--   last_entry_at          When the newest was made
+--   example_entry_id       The newest of them
+--   rules_version          Checksum of the rules that were applied
+-- promises
+--   unique: frequency_rank
+--   unique: name, description_pattern
+--   not null: frequency_rank, entry_count, example_entry_id
+with
+
+unrecognised as (
+    select * from model.history_entries
+    where has_problem and rule_priority is null
+),
+
+patterns as (
+    select
+        name,
+        description_pattern,
+        count(*) as entry_count,
+        count(distinct invoice_id) as invoice_count,
+        count(distinct business_id) as business_count,
+        min(created_at) as first_entry_at,
+        max(created_at) as last_entry_at,
+        arg_max(entry_id, struct_pack(created_at := created_at, entry_id := entry_id)) as example_entry_id,
+        any_value(rules_version) as rules_version,
+    from unrecognised
+    group by name, description_pattern
+),
+
+unrecognised_problem_entries as (
+    select
+        row_number() over (order by entry_count desc, last_entry_at desc, example_entry_id asc) as frequency_rank,
+        *,
+    from patterns
+)
+
+select *
+from unrecognised_problem_entries
+order by frequency_rank
