@@ -202,30 +202,27 @@ class NexudusClient:
     ) -> None:
         at_first = isinstance(answer, _Broken) and not answer.was_sent and self._server_clock is None
         attempts = _ATTEMPTS_AT_FIRST_CONTACT if at_first else _ATTEMPTS
-        if (
-            attempt < attempts
-            and waited_seconds < failures.LONGEST_WAIT_SECONDS
-            and failures.may_retry(self.retry_count, self.request_count)
-        ):
+        is_patient = attempt < attempts and waited_seconds < failures.LONGEST_WAIT_SECONDS
+        if is_patient and failures.may_retry(self.retry_count, self.request_count):
             return
+        why = f"{_words(answer)}, attempt {attempt}"
+        if is_patient:
+            why += f"; more than a tenth of all requests failed, {self.retry_count} of {self.request_count}"
         if isinstance(answer, _Broken):
             host = urlsplit(self._settings.base_url).netloc
             raise TryAgainLaterError(
-                f"{host} cannot be reached ({answer.why}): try again later, or check NEXUDUS_BASE_URL and the network."
+                f"{host} cannot be reached ({why}): try again later, or check NEXUDUS_BASE_URL and the network."
             )
         if failures.verdict(answer.status) is Verdict.THROTTLED:
             raise failures.ThrottledError(
-                f"Stopped, resumable: the API keeps throttling ({_words(answer)}, attempt {attempt}); run the same "
-                "command again later, or lower NEXUDUS_REQUESTS_PER_MINUTE."
+                f"Stopped, resumable: the API keeps throttling ({why}); run the same command again later, or lower "
+                "NEXUDUS_REQUESTS_PER_MINUTE."
             )
-        raise TryAgainLaterError(
-            f"The API failed on {question.method} {question.path} ({_words(answer)}, attempt {attempt}): "
-            "try again later."
-        )
+        raise TryAgainLaterError(f"The API failed on {question.method} {question.path} ({why}): try again later.")
 
     def _exchange(self, question: _Question, token: Token | None) -> _Answer | _Broken:
         """One request, one answer, or why there is none."""
-        self._pacer.admit()
+        self._pacer.draw_near()
         with self._count:
             self.request_count += 1
             self.data_request_count += question.path != TOKEN_PATH
@@ -245,11 +242,21 @@ class NexudusClient:
             raise broken
         return broken
 
+    def _admit_to_the_wire(self, event: str, _: object) -> None:
+        # Not before the connection is made: that takes a while, and the request behind this one would come too early.
+        if event == "http11.send_request_headers.started":
+            self._pacer.admit()
+
     def _send(self, question: _Question, headers: dict[str, str]) -> _Answer:
         deadline = time.monotonic() + self._settings.timeout_seconds * _TIMEOUTS_PER_ANSWER
         body = bytearray()
         with self._http.stream(
-            question.method, question.path, params=question.params, content=question.content, headers=headers
+            question.method,
+            question.path,
+            params=question.params,
+            content=question.content,
+            headers=headers,
+            extensions={"trace": self._admit_to_the_wire},
         ) as response:
             for chunk in response.iter_bytes():
                 body += chunk
@@ -303,7 +310,8 @@ def _http_client(settings: Settings) -> httpx.Client:
     try:
         return httpx.Client(
             base_url=settings.base_url,
-            timeout=settings.timeout_seconds,
+            # More threads than connections wait for each other as long as the pace makes them.
+            timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
             headers={"accept": "application/json", "user-agent": "nexudus-billing"},
             # A session cookie would log us in beside the token and hide a missing role.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=())),

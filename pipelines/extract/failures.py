@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
+import msgspec
+
 from pipelines.errors import BrokenPromiseError, PipelineError, RefusedError, TryAgainLaterError, WrongUseError
 
 HISTORIES_PATH = "/api/billing/coworkerinvoicehistories"
@@ -30,6 +32,7 @@ _LONGEST_BACKOFF_SECONDS = 30.0
 _ALWAYS_ALLOWED_RETRIES = 20  # four readers, each meeting one outage of five attempts
 _REQUESTS_PER_RETRY = 10
 _QUOTED_LENGTH = 200
+_whole = msgspec.json.Decoder(msgspec.Raw)  # walks over the JSON, builds nothing
 
 
 class ThrottledError(TryAgainLaterError):
@@ -134,8 +137,13 @@ def may_retry(retry_count: int, request_count: int) -> bool:
 
 def is_cut_short(body: bytes) -> bool:
     """Whether a JSON object was begun and not ended: the connection broke where no length was announced."""
-    text = body.strip()
-    return text.startswith(b"{") and not text.endswith(b"}")
+    if body.lstrip()[:1] != b"{":
+        return False
+    try:
+        _whole.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return False
 
 
 def is_html(body: bytes) -> bool:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,8 @@ from pipelines.settings import Clock, Settings
 OnWait = Callable[[float, str], None]
 
 _MICROSECONDS = 1_000_000
+# The server counts arrivals, and not every request takes equally long to arrive (some ms apart on a busy machine).
+_JITTER_SECONDS = 0.005
 _SHORTEST_TOLD_WAIT = 1.0  # seconds; the spacing between requests is not worth a word
 # A stamp ahead of the clock is left from before the clock was set back: it says nothing about the pace.
 _AHEAD_MICROSECONDS = _MICROSECONDS
@@ -58,6 +60,9 @@ class Ledger(Protocol):
     def claim(self, now: int) -> Wait | None:
         """None: the request may go, and is written down; else how long it has to wait yet."""
 
+    def look(self, now: int) -> Wait | None:
+        """The same without writing anything down."""
+
     def pause(self, now: int, until: int) -> None:
         """Let nobody go before `until`."""
 
@@ -74,6 +79,8 @@ class OwnLedger:
     def claim(self, now: int) -> Wait | None:
         """See Ledger."""
         return Wait(self._until - now, _THROTTLED) if self._until > now else None
+
+    look = claim
 
     def pause(self, now: int, until: int) -> None:  # noqa: ARG002 - one clock, nothing to compare
         """See Ledger."""
@@ -107,14 +114,21 @@ class SharedLedger:
         try:
             self._file.execute("begin immediate")
             try:
-                wait = max((*self._waits(now), self._pause(now)), key=lambda wait: wait.microseconds)
-                if wait.microseconds <= 0:
+                wait = self._wait(now)
+                if wait is None:
                     self._write_down(now)
             finally:
                 self._file.execute("commit")
         except sqlite3.Error as error:
             raise self._unusable(error) from None
-        return wait if wait.microseconds > 0 else None
+        return wait
+
+    def look(self, now: int) -> Wait | None:
+        """See Ledger."""
+        try:
+            return self._wait(now)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
 
     def pause(self, now: int, until: int) -> None:
         """See Ledger."""
@@ -126,6 +140,10 @@ class SharedLedger:
     def close(self) -> None:
         """See Ledger."""
         self._file.close()
+
+    def _wait(self, now: int) -> Wait | None:
+        longest = max((*self._waits(now), self._pause(now)), key=lambda wait: wait.microseconds)
+        return longest if longest.microseconds > 0 else None
 
     def _waits(self, now: int) -> list[Wait]:
         newest = "select went_at from requests where went_at <= ? order by went_at desc limit 1 offset ?"
@@ -171,13 +189,23 @@ class Pacer:
         self._count = threading.Lock()
         self.waited_seconds = 0.0
 
+    def draw_near(self) -> None:
+        """Return when a request may go at once or almost: a connection should not idle through a longer wait.
+
+        Raises ThrottledError rather than wait longer than LONGEST_WAIT_SECONDS.
+        """
+        self._wait_while(self._ledger.look, at_most=_SHORTEST_TOLD_WAIT)
+
     def admit(self) -> None:
-        """Return when a request may go. Raises ThrottledError rather than wait longer than LONGEST_WAIT_SECONDS."""
+        """Return when a request may go, in this very moment. Raises ThrottledError as `draw_near` does."""
+        self._wait_while(self._ledger.claim)
+
+    def _wait_while(self, ask: Callable[[int], Wait | None], at_most: float = 0.0) -> None:
         # One thread waits for all: the others would only wake with it and wait on.
         with self._turn:
             now = self._now()
             deadline = now + round(LONGEST_WAIT_SECONDS * _MICROSECONDS)
-            while wait := self._ledger.claim(now):
+            while (wait := ask(now)) and wait.microseconds > at_most * _MICROSECONDS:
                 if now + wait.microseconds > deadline:
                     raise _throttled(wait, self._clock())
                 self.rest(wait.microseconds / _MICROSECONDS, wait.reason)
@@ -223,7 +251,7 @@ def limits_of(settings: Settings) -> list[Limit]:
         Limit(settings.requests_per_minute, 60, "NEXUDUS_REQUESTS_PER_MINUTE is used up"),
         Limit(settings.requests_per_hour, 3600, "NEXUDUS_REQUESTS_PER_HOUR is used up"),
     ]
-    return [limit for limit in limits if limit.count]
+    return [replace(limit, seconds=limit.seconds + _JITTER_SECONDS) for limit in limits if limit.count]
 
 
 def ledger_for(settings: Settings) -> Ledger:

@@ -111,6 +111,17 @@ def test_an_error_body_becomes_one_short_line(body, expected):
     assert failures.message_in(body) == expected
 
 
-@pytest.mark.parametrize(("body", "cut"), [(b'{"a":1}', False), (b' {"a":1}\n', False), (b'{"a":', True), (b"", False)])
+@pytest.mark.parametrize(
+    ("body", "cut"),
+    [
+        (b'{"a":1}', False),
+        (b' {"a":1}\n', False),
+        (b"", False),
+        (b"<html>", False),
+        (b'{"a":', True),
+        (b'{"a":[{"b":1}', True),
+        (b'{"a":1}}', True),
+    ],
+)
 def test_a_body_that_ends_in_the_middle_is_seen(body, cut):
     assert failures.is_cut_short(body) is cut
