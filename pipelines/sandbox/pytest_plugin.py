@@ -48,7 +48,7 @@ def start_sandbox() -> Iterator[StartSandbox]:
             operator: Operator | None = None, knobs: Knobs | None = None, *, port: int = 0, user: User | None = None
         ) -> Sandbox:
             sandbox = stack.enter_context(running_sandbox(operator, knobs, port=port, user=user))
-            sandbox.clock.freeze()
+            sandbox.clock.freeze(sandbox.store.until)
             return sandbox
 
         yield start

@@ -50,11 +50,11 @@ class SandboxClock:
             if self._frozen_at is not None:
                 self._frozen_at += span
 
-    def freeze(self) -> None:
-        """Stand still."""
-        now = self.exact()
+    def freeze(self, at: datetime | int | None = None) -> None:
+        """Stand still, here or at an instant."""
+        still = self.exact() if at is None else float(seconds(at))
         with self._lock:
-            self._frozen_at = now
+            self._frozen_at = still
 
     def resume(self) -> None:
         """Run on from where it stood."""

@@ -1,5 +1,6 @@
 """The sandbox on a socket: in a thread for tests and demos, in the foreground for the command line."""
 
+import asyncio
 import gc
 import socket
 import threading
@@ -19,6 +20,8 @@ from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.tokens import User
 
 _HOST = "127.0.0.1"
+_LOOK_SECONDS = 0.01
+_GRACE_SECONDS = 1.0
 
 
 @contextmanager
@@ -33,7 +36,7 @@ def running_sandbox(
     sandbox = make_sandbox(operator, knobs, user)
     with socket.create_server((_HOST, port)) as listener:
         sandbox.base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
-        server = uvicorn.Server(_configuration(sandbox))
+        server = _BriskServer(_configuration(sandbox))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()
         try:
@@ -82,6 +85,29 @@ def serve(
         if on_ready is not None:
             on_ready(sandbox)
         uvicorn.Server(_configuration(sandbox)).run(sockets=[listener])
+
+
+class _BriskServer(uvicorn.Server):
+    """Stops within 10 ms or so: uvicorn's own rounds of 100 ms add up where every test starts a server."""
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:  # noqa: ASYNC110 - set from another thread, as uvicorn means it to be
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        give_up_at = time.monotonic() + _GRACE_SECONDS
+        while self.server_state.tasks and time.monotonic() < give_up_at:  # noqa: ASYNC110 - uvicorn's set, no event
+            await asyncio.sleep(_LOOK_SECONDS)
+        for task in self.server_state.tasks:
+            task.cancel()
+        # One more turn of the loop, in which the closed connections say so.
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _configuration(sandbox: Sandbox) -> uvicorn.Config:

@@ -20,6 +20,7 @@ class Store:
     def __init__(self, operator: Operator, clock: SandboxClock) -> None:
         self.clock = clock
         self.lock = threading.RLock()
+        self.until = operator.until
         self.businesses: list[Business] = operator.businesses
         self.invoices: dict[int, Invoice] = {invoice.id: invoice for invoice in operator.invoices}
         self.by_id: SortedIndex[Entry] = SortedIndex(lambda entry: entry.id, operator.entries)
