@@ -216,12 +216,12 @@ def entry_refused(body: bytes) -> EntryRefusedError:
 def created_id(reply: Reply) -> int:
     """The new Id in the answer to a create. Raises EntryRefusedError or UncertainWriteError."""
     try:
-        answer = msgspec.json.decode(reply.body, type=WriteAnswer, strict=False)
+        answer = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         answer = None
-    if answer is not None and not answer.was_successful:
+    if isinstance(answer, dict) and answer.get("WasSuccessful") is False:
         raise entry_refused(reply.body)
-    value = answer.value if answer is not None else None
+    value = answer.get("Value") if isinstance(answer, dict) and answer.get("WasSuccessful") else None
     new_id = value.get("Id") if isinstance(value, dict) else None
     if isinstance(new_id, int):
         return new_id

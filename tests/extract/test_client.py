@@ -17,6 +17,7 @@ from pipelines.errors import RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract import failures
 from pipelines.extract.client import DeepPageError, NexudusClient
 from pipelines.extract.failures import HISTORIES_PATH, UncertainWriteError
+from pipelines.extract.histories import Histories
 
 ONE = {"page": "1", "size": "1"}
 ENTRY = {"CoworkerInvoiceId": 1, "Name": "n", "Description": "d"}
@@ -306,6 +307,13 @@ def test_another_server_s_page_is_not_taken_for_the_api(settings_for, fake_time,
         ask(settings_for(f"http://127.0.0.1:{port}"), fake_time)
     assert "secret=1" not in str(caught.value)
     assert error is TryAgainLaterError or "NEXUDUS_BASE_URL" in str(caught.value)
+
+
+def test_another_server_s_404_does_not_mean_that_an_entry_is_gone(settings_for):
+    with other_server(404, {}, b"<html>Not here</html>") as port:
+        settings = settings_for(f"http://127.0.0.1:{port}", access_token="t")
+        with NexudusClient(settings) as client, pytest.raises(failures.NotFoundError, match="NEXUDUS_BASE_URL"):
+            Histories(client, settings).get_one(1)
 
 
 def test_a_redirect_of_data_is_not_followed(settings_for, fake_time):
