@@ -1,7 +1,5 @@
 """Every setting of the sandbox's behaviour, with the one line that explains it to `--help`, the docs and readers."""
 
-from collections.abc import Callable
-from inspect import Parameter
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -215,17 +213,6 @@ def knob_table() -> list[KnobHelp]:
     return table
 
 
-def knob_parameters(option: Callable[[KnobHelp], Any]) -> list[Parameter]:
-    """A keyword parameter for each knob, default None for "as the profile says", for a function's `__signature__`.
-
-    `option` makes what goes beside the type: `lambda knob: typer.Option(help=knob.explanation)`, say.
-    """
-    return [
-        Parameter(knob.name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[knob.type | None, option(knob)])
-        for knob in knob_table()
-    ]
-
-
 def make_knobs(profile: str = "calm", **changes: Any) -> Knobs:  # noqa: ANN401 - of each knob's type, checked here
     """Knobs of a profile with changes; None leaves a knob as it is, text is read as the knob's type.
 
@@ -242,3 +229,24 @@ def make_knobs(profile: str = "calm", **changes: Any) -> Knobs:  # noqa: ANN401 
     except ZoneInfoNotFoundError as error:
         raise ValueError(f"filter_time_zone: {error}") from None
     return knobs
+
+
+def knobs_as_markdown() -> str:
+    """A table a group: each knob, its value in every profile, what it does. `docs/sandbox.md` holds it."""
+    lines: list[str] = []
+    group = ""
+    for knob in knob_table():
+        if knob.group != group:
+            group = knob.group
+            lines += [
+                "",
+                f"### {group}",
+                "",
+                "| knob | calm | busy | hostile | what it does |",
+                "|---|---|---|---|---|",
+            ]
+        values = [PROFILES[name].get(knob.name, knob.default) for name in PROFILES]
+        shown = [f"`{msgspec.json.encode(value).decode()}`" for value in values]
+        shown = shown[:1] + ["" if one == shown[0] else one for one in shown[1:]]
+        lines.append(f"| `{knob.name}` | {' | '.join(shown)} | {knob.explanation} |")
+    return "\n".join(lines[1:]) + "\n"

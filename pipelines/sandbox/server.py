@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,9 +66,10 @@ def serve(
     """Answer on the port (0: a free one) until interrupted; `on_ready` gets the sandbox once it listens.
 
     The history ends `until` (now), where the sandbox's clock starts. `knobs` are those of `Knobs`, by name; None leaves
-    one as the profile has it. Raises ValueError that names a knob that does not fit, OSError when the port is taken.
+    one as the profile has it; `seed` is that of the tenant and of all chance. Raises ValueError that names a knob that
+    does not fit, OSError when the port is taken.
     """
-    chosen = make_knobs(profile, **knobs)
+    chosen = make_knobs(profile, seed=seed, **knobs)
     with socket.create_server((_HOST, port)) as listener:
         operator = make_operator(
             seed=seed,
@@ -84,7 +85,9 @@ def serve(
         sandbox.base_url = f"http://{_HOST}:{listener.getsockname()[1]}"
         if on_ready is not None:
             on_ready(sandbox)
-        uvicorn.Server(_configuration(sandbox)).run(sockets=[listener])
+        # uvicorn has stopped in good order by the time it passes Ctrl-C on.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(_configuration(sandbox)).run(sockets=[listener])
 
 
 class _BriskServer(uvicorn.Server):

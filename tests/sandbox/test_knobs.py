@@ -1,11 +1,13 @@
-from inspect import Parameter, Signature, signature
+import inspect
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipelines.sandbox.knobs import PROFILES, Knobs, knob_parameters, knob_table, make_knobs
+from pipelines.sandbox import command as command_module
+from pipelines.sandbox.knobs import PROFILES, Knobs, knob_table, make_knobs
 
 
 def test_every_knob_is_explained_in_one_line_and_has_a_heading():
@@ -46,24 +48,41 @@ def test_a_misspelt_knob_is_refused_when_set():
         Knobs().error_rate = 1.0
 
 
-def test_a_command_line_can_be_made_of_them():
-    got = {}
+@pytest.fixture
+def command(monkeypatch):
+    """The command line, whose server is not started; what it would have been started with."""
+    started = {}
+    real = inspect.signature(command_module.serve)
+    stand_in = lambda **options: started.update(options)  # noqa: E731 - a signature of its own is set on it
+    stand_in.__signature__ = real
+    monkeypatch.setattr(command_module, "serve", stand_in)
+    app = typer.Typer()
+    app.command()(command_module.sandbox_command(typer.Option, on_ready=print))
+    return lambda *arguments: (CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "TERM": "dumb"}), started)
 
-    def command(profile: str = "calm", **knobs):
-        got.update(msgspec.structs.asdict(make_knobs(profile, **knobs)))
 
-    own = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-    own = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own]
-    extra = knob_parameters(lambda knob: typer.Option(help=knob.explanation, rich_help_panel=knob.group))
-    command.__signature__ = Signature([*own, *extra])
-    command.__annotations__ = {one.name: one.annotation for one in (*own, *extra)}
-    cli = typer.Typer()
-    cli.command()(command)
-    result = CliRunner().invoke(cli, ["--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+def test_the_commands_help_explains_every_knob(command):
+    result, _ = command("--help")
     assert result.exit_code == 0, result.output
-    assert "Records is null." in result.output
-    result = CliRunner().invoke(
-        cli, ["--profile", "busy", "--slow-rate", "0.5", "--shuffle-ties", "--range-end", "minute"]
+    for knob in knob_table():
+        assert "--" + knob.name.replace("_", "-") in result.output
+    assert "200 with an HTML login page." in result.output
+    assert "Questions misunderstood" in result.output
+
+
+def test_options_reach_the_server_with_their_types(command):
+    result, started = command(
+        *("--profile", "busy", "--slow-rate", "0.5", "--no-shuffle-ties", "--range-end", "minute"),
+        *("--bad-login-status", "401", "--until", "2025-01-31", "--seed", "7"),
     )
     assert result.exit_code == 0, result.output
-    assert (got["slow_rate"], got["range_end"], got["update_rate"]) == (0.5, "minute", 0.5)
+    assert started["until"] == datetime(2025, 1, 31, tzinfo=UTC)
+    own = {"port", "username", "password", "totp_secret", "size", "months", "until", "dense_minute_entries", "on_ready"}
+    knobs = make_knobs(**{name: value for name, value in started.items() if name not in own})
+    assert (knobs.slow_rate, knobs.shuffle_ties, knobs.range_end, knobs.bad_login_status) == (0.5, False, "minute", 401)
+    assert (knobs.update_rate, knobs.seed) == (0.5, 7)
+
+
+def test_an_option_outside_its_choices_is_refused(command):
+    result, started = command("--range-end", "soon")
+    assert (result.exit_code, started) == (2, {})
