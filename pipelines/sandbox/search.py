@@ -33,7 +33,8 @@ def search(
             elif window.order != question.order_by:
                 # By Id first: equals then have an order, though only the index promises one.
                 rows.sort(key=lambda entry: entry.id)
-                rows.sort(key=_sort_key(question.order_by))
+                if question.order_by != "Id":
+                    rows.sort(key=_sort_key(question.order_by))
             window = _Window(rows, 0, len(rows), question.order_by)
         return Found(_page(window, question, shuffle), window.last - window.first)
 
@@ -68,7 +69,7 @@ def _window(store: Store, question: Question) -> _Window:
     ):
         if column in question.ranges:
             rows = [entry for one in invoices.between(*question.ranges[column]) for entry in one.entries]
-            return _Window(rows, 0, len(rows), "", column)
+            return _Window(rows, 0, len(rows), column, column)
     order = question.order_by if question.order_by in indexes else "Id"
     return _Window(indexes[order].items, 0, len(store), order)
 
