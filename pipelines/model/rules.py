@@ -120,11 +120,18 @@ def _batches(rules: list[Rule]) -> Iterator[list[Rule]]:
 
 def _gate(rules: list[Rule]) -> str:
     cases = " ".join(f"when {_condition(rule)} then {rule.priority}" for rule in rules)
-    patterns = [rule.description_pattern for rule in rules]
-    if not all(patterns):
-        return f"case {cases} end"
-    any_of_them = "|".join(f"(?:{pattern})" for pattern in patterns)
-    return f"case when {_fits('description', any_of_them)} then case {cases} end end"
+    by_text = [rule.description_pattern for rule in rules if rule.description_pattern]
+    by_name = [rule.name_pattern for rule in rules if rule.name_pattern and not rule.description_pattern]
+    gate = " or ".join(
+        _fits(column, "|".join(f"(?:{pattern})" for pattern in patterns))
+        for column, patterns in (("name", by_name), ("description", by_text))
+        if patterns
+    )
+    return (
+        f"case when {gate} then case {cases} end end"
+        if len(by_text) + len(by_name) == len(rules)
+        else f"case {cases} end"
+    )
 
 
 def _condition(rule: Rule) -> str:

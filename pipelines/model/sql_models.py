@@ -128,7 +128,8 @@ def tables_read(sql: str) -> tuple[frozenset[str], frozenset[str]]:
 
     DuckDB's own parser finds them, so strings and comments cannot mislead. Raises ValueError for what does not parse.
     """
-    (answer,) = duckdb.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
+    with duckdb.default_connection().cursor() as connection:
+        (answer,) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
     parsed = json.loads(answer)
     if parsed["error"]:
         raise ValueError(parsed["error_message"])

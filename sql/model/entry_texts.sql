@@ -30,7 +30,7 @@ texts as (
     from entries
 ),
 
-judged as (
+judged as materialized (
     select
         name,
         description,

@@ -57,6 +57,32 @@ versions as (select distinct rules_version from rules),
 
 invoices as (select * from model.invoices),
 
+-- Few texts name anybody, and looking for each person's own words is dear, so it is done for those entries alone.
+naming_entries as (
+    select
+        entries.id,
+        texts.masked_description,
+        name_words(
+            people_of(
+                entries.coworker_invoice_coworker_full_name, entries.coworker_invoice_bill_to_name, entries.updated_by
+            )
+        ) as words,
+    from entries
+    inner join texts
+        on
+            entries.name is not distinct from texts.name
+            and entries.description is not distinct from texts.description
+            and entries.is_flagged = texts.is_problem
+    where texts.may_name_someone
+),
+
+named as (
+    select
+        id,
+        mask_words(masked_description, words) as description_pattern,
+    from naming_entries
+),
+
 history_entries as (
     select
         entries.id as entry_id,
@@ -69,18 +95,7 @@ history_entries as (
         date_trunc('month', entries.day_date)::date as month_start_date,
         entries.name,
         entries.description,
-        case
-            when texts.may_name_someone
-                then mask_names(
-                    texts.masked_description,
-                    people_of(
-                        entries.coworker_invoice_coworker_full_name,
-                        entries.coworker_invoice_bill_to_name,
-                        entries.updated_by
-                    )
-                )
-            else texts.masked_description
-        end as description_pattern,
+        coalesce(named.description_pattern, texts.masked_description) as description_pattern,
         entries.is_flagged as is_problem,
         texts.kind <> 'own_record'
         and (entries.is_flagged or texts.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
@@ -100,6 +115,7 @@ history_entries as (
             and entries.description is not distinct from texts.description
             and entries.is_flagged = texts.is_problem
     cross join versions
+    left join named on entries.id = named.id
     left join rules on texts.rule_priority = rules.priority
     left join invoices on entries.coworker_invoice_id = invoices.invoice_id
 )

@@ -2,8 +2,12 @@
 
 -- E-mail addresses, then every word that holds a digit (amounts, dates, ids, account numbers), give way to a sign.
 create or replace temp macro mask_numbers(text) as regexp_replace(
-    regexp_replace(text, '[\w.+%-]+@[\w-]+(\.[\w-]+)+', '<email>', 'g'),
-    '[\pL\pM_]*\pN[\pL\pM\pN_]*([.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)*', '#', 'g'
+    case
+        when contains(text, '@')
+            then regexp_replace(text, '[^\s@<>()\[\]",;:]+@[^\s@<>()\[\]",;:]*[\pL\pN]', '<email>', 'g')
+        else text
+    end,
+    '[\pL\pM_]*\pN[\pL\pM\pN_]*(?:[.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)*', '#', 'g'
 );
 
 -- The words of a text, as written.
@@ -19,14 +23,14 @@ create or replace temp macro name_words(people) as list_filter(
     words_of(lower(people)), lambda word: length(word) > 1
 );
 
--- A text without the names of these people; a run of their words becomes one sign.
-create or replace temp macro mask_names(text, people) as regexp_replace(
+-- A text without these words, which are given in lower case; a run of them becomes one sign.
+create or replace temp macro mask_words(text, hidden) as regexp_replace(
     array_to_string(
         list_transform(
             regexp_extract_all(text, '[\pL\pM\pN]+|[^\pL\pM\pN]+'),
-            lambda word: if(list_contains(name_words(people), lower(word)), '<name>', word)
+            lambda word: if(list_contains(hidden, lower(word)), '<name>', word)
         ),
         ''
     ),
-    '<name>([^\pL\pN<#]+<name>)+', '<name>', 'g'
+    '<name>(?:[^\pL\pN<#]+<name>)+', '<name>', 'g'
 );
