@@ -33,7 +33,12 @@ class Settings(BaseSettings):
     """The program's settings, from `NEXUDUS_*` variables and a `.env` file in the working directory."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NEXUDUS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="NEXUDUS_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     base_url: str = "https://spaces.nexudus.com"

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from pipelines.errors import BrokenPromiseError
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_MAX_DECIMALS = 4
 _MAX_AMOUNT = Decimal(10) ** 14
 _JSON_NULL = Raw(b"null")
 
@@ -90,6 +91,7 @@ class _Envelope(msgspec.Struct, rename="pascal"):
     current_page_size: int | UnsetType = UNSET
     page_size: int | UnsetType = UNSET
     has_next_page: bool | UnsetType = UNSET
+    current_order_field: str | None = None
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +107,7 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     total_items: int
     has_next_page: bool
     answered_at: datetime
+    order_field: str | None = None
 
     @property
     def record_count(self) -> int:
@@ -162,6 +165,7 @@ def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
         total_items=envelope.total_items,
         has_next_page=envelope.total_items > len(envelope.records) if has_next is UNSET else has_next,
         answered_at=answered_at,
+        order_field=envelope.current_order_field,
     )
 
 
@@ -184,7 +188,9 @@ def _decode_with_care(raw: bytes) -> HistoryRecord:
     """The slow way, for records with unknown fields or with '' where null is meant."""
     fields = _fields.decode(raw)
     known = set(FIELD_NAMES.values())
-    blank = {wire for column, wire in FIELD_NAMES.items() if column not in _TEXTS and bytes(fields.get(wire, b"")) == b'""'}
+    blank = {
+        wire for column, wire in FIELD_NAMES.items() if column not in _TEXTS and bytes(fields.get(wire, b"")) == b'""'
+    }
     extra = {key: value for key, value in fields.items() if key not in known}
     record = _record.decode(
         msgspec.json.encode({key: value for key, value in fields.items() if key in known and key not in blank})
@@ -193,9 +199,7 @@ def _decode_with_care(raw: bytes) -> HistoryRecord:
     return record
 
 
-_TEXTS = {
-    field.name for field in msgspec.structs.fields(HistoryRecord) if field.type in (str, str | None)
-}
+_TEXTS = {field.name for field in msgspec.structs.fields(HistoryRecord) if field.type in (str, str | None)}
 
 
 def _settle_instants(record: HistoryRecord) -> None:
@@ -216,7 +220,8 @@ def _check(record: HistoryRecord) -> None:
         exponent = amount.as_tuple().exponent
         if not isinstance(exponent, int):
             raise ValueError(f"CoworkerInvoiceTotalAmount {amount} is not a number")
-        if exponent < -4 and amount != round(amount, 4) or abs(amount) >= _MAX_AMOUNT:  # noqa: RUF021
+        is_rounded = exponent >= -_MAX_DECIMALS or amount == round(amount, _MAX_DECIMALS)
+        if not is_rounded or abs(amount) >= _MAX_AMOUNT:
             raise ValueError(f"CoworkerInvoiceTotalAmount {amount} does not fit DECIMAL(18,4)")
 
 

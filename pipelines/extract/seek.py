@@ -11,11 +11,12 @@ minute fuller than a page is read by Id until one pass is consistent.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipelines.errors import BrokenPromiseError
-from pipelines.extract.client import DeepPageError
+from pipelines.extract.failures import DeepPageError
 from pipelines.extract.histories import HistoryFilters
 from pipelines.extract.records import EnvelopeError, HistoryRecord, SearchAnswer
 from pipelines.extract.windows import MINUTE, Window, floor_minute, split
@@ -59,7 +60,8 @@ class Axis:
 
     def filters(self, window: Window) -> HistoryFilters:
         """The range filters for a window; whether the server includes the end does not matter."""
-        return HistoryFilters(**{f"from_{self.column}": window.start, f"to_{self.column}": window.end})
+        bounds: dict[str, Any] = {f"from_{self.column}": window.start, f"to_{self.column}": window.end}
+        return HistoryFilters(**bounds)
 
 
 UPDATED_ON = Axis("UpdatedOn", "updated_on")
@@ -90,6 +92,7 @@ class Dialect:
     page_size: int
     directions: list[int] = field(default_factory=lambda: list(_DIRECTIONS))
     ascents: int = 0
+    sorts_by_time: bool = False
     open_minutes: list[datetime] = field(default_factory=list)
 
     @property
@@ -115,7 +118,9 @@ class NotEchoedError(BrokenPromiseError):
     """The answer is not to the question asked: another page, or a larger one."""
 
 
-def seek(source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...] = ()) -> Iterator[Step]:
+def seek(
+    source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...] = ()
+) -> Iterator[Step]:
     """Read `window` exactly; yields each answer as it comes with the minutes it closes.
 
     `seam` names rows known to lie in the window's first minutes. A minute that stays inconsistent is left open and
@@ -139,8 +144,8 @@ def seek(source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tup
             yield from _read_minute(source, axis, asked, dialect)
             continue
         instants = _instants(axis, answer)
-        climbs, is_sorted = _ascents(instants), not _descents(instants)
-        last = min(floor_minute(instants[-1]), asked.end)
+        climbs, is_sorted = _ascents(instants), _is_sorted(axis, answer, instants)
+        last = min(floor_minute(_complete_until(answer, instants, dialect)), asked.end)
         if is_sorted:
             misses = 0
             dialect.ascents += climbs
@@ -161,6 +166,16 @@ def seek(source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tup
         todo += reversed(_cut(asked, last) if is_sorted and (not climbs or last == asked.start) else split(asked, 2))
 
 
+def first_instant(source: Source, axis: Axis, window: Window, dialect: Dialect) -> tuple[SearchAnswer, datetime | None]:
+    """Where the first row of a window lies, by one question; None where that answer does not prove it."""
+    answer = _ask(source, axis, window, dialect)
+    instants = [at for at in _all_instants(axis, answer) if at is not None]
+    if _is_whole(answer):
+        return answer, min(instants, default=window.end)
+    is_proved = _is_sorted(axis, answer, instants) and _ascents(instants) >= _ENOUGH_ASCENTS
+    return answer, instants[0] if is_proved else None
+
+
 def _cut(window: Window, minute: datetime) -> list[Window]:
     """Around a minute that fills a page alone: what lies before it (mostly nothing), and the rest from just before."""
     edge = min(max(minute - MINUTE, window.start + MINUTE), window.end - MINUTE)
@@ -168,7 +183,7 @@ def _cut(window: Window, minute: datetime) -> list[Window]:
 
 
 def _ask(
-    source: Source, axis: Axis, window: Window, dialect: Dialect, page: int = 1, order_by: str | None = None
+    source: Source, axis: Axis, window: Window, dialect: Dialect, *, page: int = 1, order_by: str | None = None
 ) -> SearchAnswer:
     """One question and the checks that any answer to it must pass."""
     size = dialect.page_size
@@ -208,9 +223,7 @@ def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
     )
 
 
-def _check_seam(
-    source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect
-) -> None:
+def _check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect) -> None:
     """A filter read in a zone ahead leaves hours out without one row outside the range; known rows betray it."""
     if not seam:
         return
@@ -264,12 +277,33 @@ def _instants(axis: Axis, answer: SearchAnswer) -> list[datetime]:
     return instants
 
 
-def _descents(instants: list[datetime]) -> int:
-    return sum(a > b for a, b in zip(instants, instants[1:], strict=False))
+def _is_sorted(axis: Axis, answer: SearchAnswer, instants: list[datetime]) -> bool:
+    """Whether the rows never go down, and the server does not say that it sorted them by something else."""
+    if answer.order_field and answer.order_field.casefold() != axis.name.casefold():
+        return False
+    return _climbs(instants)
 
 
 def _ascents(instants: list[datetime]) -> int:
-    return sum(a < b for a, b in zip(instants, instants[1:], strict=False))
+    return sum(a < b for a, b in pairwise(instants))
+
+
+def _complete_until(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -> datetime:
+    """The instant before which an ascending page holds all rows.
+
+    That of its last row, once a page has shown that the server sorts by time: up in time, not up in Id. A server that
+    sorts by Id whatever it is asked can look the same as long as no row moved; then the last row's CreatedOn is safe,
+    for rows of higher Ids were created, and so updated, no earlier.
+    """
+    if not dialect.sorts_by_time:
+        ids = [record.id for record in answer.records]
+        dialect.sorts_by_time = any(a > b for a, b in pairwise(ids)) and _climbs(instants)
+    created_on = answer.records[-1].created_on
+    return instants[-1] if dialect.sorts_by_time or created_on is None else min(instants[-1], created_on)
+
+
+def _climbs(instants: list[datetime]) -> bool:
+    return all(a <= b for a, b in pairwise(instants))
 
 
 def _seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:

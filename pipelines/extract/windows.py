@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 MINUTE = timedelta(minutes=1)
@@ -73,4 +74,4 @@ def split(window: Window, parts: int) -> list[Window]:
     minutes = int(window.span / MINUTE)
     parts = max(1, min(parts, minutes))
     edges = [window.start + MINUTE * (minutes * i // parts) for i in range(parts)] + [window.end]
-    return [Window(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Window(a, b) for a, b in pairwise(edges)]

@@ -15,6 +15,7 @@ import polars as pl
 from msgspec import inspect
 
 from pipelines.extract.records import FIELD_NAMES, HistoryRecord, RejectedRecord
+from pipelines.land.arrow_stream import ArrowStream
 from pipelines.sql_files import sql_folder
 
 _TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
@@ -35,7 +36,7 @@ class RowCounts(NamedTuple):
     same: int = 0
     rejected: int = 0
 
-    def __add__(self, other: object) -> "RowCounts":  # type: ignore[override]
+    def __add__(self, other: object) -> "RowCounts":
         """Counts of both."""
         if not isinstance(other, RowCounts):
             return NotImplemented
@@ -51,7 +52,7 @@ def land_page(
     """Merge the records of one answer; the caller opens the transaction and writes the ledger in it."""
     counts = RowCounts()
     if records:
-        connection.register("page", _ArrowStream(_frame(records)))
+        connection.register("page", ArrowStream(_frame(records)))
         connection.execute(_sql("1_observed"), {"seen_at": seen_at})
         for statement in ("2_versions", "3_histories", "4_first_seen"):
             connection.execute(_sql(statement))
@@ -59,20 +60,10 @@ def land_page(
         counts = RowCounts(*row) if row else counts
         connection.unregister("page")
     if rejected:
-        connection.register("rejected_page", _ArrowStream(_rejected_frame(rejected)))
+        connection.register("rejected_page", ArrowStream(_rejected_frame(rejected)))
         connection.execute(_sql("6_rejected"), {"seen_at": seen_at})
         connection.unregister("rejected_page")
     return counts._replace(rejected=len(rejected))
-
-
-class _ArrowStream:
-    """A frame shown to DuckDB as a plain Arrow stream, which it reads without pyarrow."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
 
 
 @cache
@@ -84,7 +75,9 @@ def _sql(name: str) -> str:
 def _schema() -> dict[str, Any]:
     """Column name → polars type of every documented field, from the record's own annotations."""
     return {
-        field.name: next(_TYPES[type(part)] for part in getattr(field.type, "types", (field.type,)) if type(part) in _TYPES)
+        field.name: next(
+            _TYPES[type(part)] for part in getattr(field.type, "types", (field.type,)) if type(part) in _TYPES
+        )
         for field in inspect.type_info(HistoryRecord).fields  # type: ignore[attr-defined]
         if field.name in FIELD_NAMES
     }

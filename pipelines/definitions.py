@@ -1,0 +1,30 @@
+"""What Dagster loads. Assembly only: importing this opens no file and no socket and reads no environment."""
+
+import dagster as dg
+
+from pipelines.land.landed_assets import landed_assets
+from pipelines.land.pull import OnStep
+from pipelines.land.warehouse import open_warehouse
+from pipelines.model.model_assets import model_assets
+from pipelines.model.sql_models import load_models
+from pipelines.publish.published_assets import published_assets
+from pipelines.schedules import sync_job
+from pipelines.settings import Settings, load_settings
+
+
+def build_definitions(settings: Settings, *, on_step: OnStep = lambda _: None) -> dg.Definitions:
+    """All assets, checks and jobs for these settings; `on_step` is called after each answer that was landed."""
+    return dg.Definitions(
+        assets=[
+            *landed_assets(settings, on_step),
+            *model_assets(settings, open_warehouse),
+            *published_assets(settings, load_models()),
+        ],
+        jobs=[sync_job],
+    )
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """The code location of `workspace.yaml`: settings come from the environment when Dagster asks, not at import."""
+    return build_definitions(load_settings())

@@ -1,0 +1,101 @@
+"""The demo: a sandbox of the API, a sync of its two years, and the failure rates that come of it."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from pydantic import SecretStr
+from rich.table import Table
+
+from pipelines.land.landed_assets import PullConfig
+from pipelines.land.pull import OnStep
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.server import running_sandbox
+from pipelines.settings import Settings, utc_now
+from pipelines.sync import SyncReport, run_sync
+
+_USERNAME, _PASSWORD = "admin@example.com", "sandbox"
+_EXAMPLE = (
+    "select month_start_date, business_id, currency_code, attempt_count, attempt_failure_ratio "
+    "from monthly_payment_failure_rates order by attempt_failure_ratio desc limit 5"
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made."""
+
+    report: SyncReport
+    table: Table
+    path: Path
+
+    @property
+    def example(self) -> str:
+        """A command that asks the published file a question."""
+        return f"""uv run python -c "import duckdb; duckdb.connect('{self.path}').sql('{_EXAMPLE}').show()\""""
+
+
+def run_demo(folder: Path, on_step: OnStep, *, verbose: bool = False) -> Demo:
+    """Empty `folder`, fill it from a fresh sandbox, and tabulate the failure rates of the newest complete month."""
+    shutil.rmtree(folder, ignore_errors=True)
+    operator = make_operator(until=utc_now())
+    with running_sandbox(operator) as sandbox:
+        settings = demo_settings(sandbox.base_url, folder)
+        report = run_sync(settings, on_step, PullConfig(), verbose=verbose)
+    return Demo(report, rates_table(settings.analytics_path), settings.analytics_path)
+
+
+def demo_settings(base_url: str, folder: Path) -> Settings:
+    """Settings for a sandbox: defaults, no limits, and nothing from the environment, which may name a real tenant."""
+    unset = {name: field.default for name, field in Settings.model_fields.items()}
+    return Settings(
+        _env_file=None,
+        **unset
+        | {
+            "base_url": base_url,
+            "username": _USERNAME,
+            "password": SecretStr(_PASSWORD),
+            "data_dir": folder,
+            "requests_per_minute": 0,
+            "requests_per_hour": 0,
+            "request_spacing_ms": 0,
+        },
+    )
+
+
+def rates_table(analytics: Path) -> Table:
+    """The newest complete month's failure rate of each business and currency, highest first."""
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            select
+                month_start_date,
+                business_id,
+                currency_code,
+                attempt_count,
+                failed_attempt_count,
+                attempt_failure_ratio,
+                attempt_failure_low_ratio,
+                attempt_failure_high_ratio
+            from monthly_payment_failure_rates
+            where month_start_date = (
+                select max(month_start_date) from monthly_payment_failure_rates where is_mature
+            )
+            order by attempt_failure_ratio desc nulls last, business_id
+            """
+        ).fetchall()
+    month = f" in {rows[0][0]:%B %Y}" if rows else ""
+    table = Table(title=f"Payment failure rate by business and currency{month}")
+    for heading in ("business_id", "currency"):
+        table.add_column(heading)
+    for heading in ("attempts", "failed", "rate", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for _, business, currency, attempts, failed, ratio, low, high in rows:
+        interval = "" if ratio is None else f"{low:.1%} to {high:.1%}"
+        table.add_row(str(business), currency or "?", str(attempts), str(failed), _percent(ratio), interval)
+    return table
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.1%}"

@@ -1,0 +1,143 @@
+"""The landing stage as Dagster assets. Thin: reads the run's partitions and config, calls `pull`, reports metadata."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import dagster as dg
+import duckdb
+
+from pipelines.errors import WrongUseError
+from pipelines.extract.client import NexudusClient
+from pipelines.extract.histories import Histories
+from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
+from pipelines.land.pull import OnStep, PullReport, close_before_first_entry, planned_windows, pull
+from pipelines.land.warehouse import open_warehouse
+from pipelines.settings import Settings
+
+HISTORIES = dg.AssetKey(["land", "coworker_invoice_histories"])
+_EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
+
+
+class PullConfig(dg.Config):
+    """Narrows or forces what a run pulls. Instants are ISO 8601, UTC where no zone is given."""
+
+    since: str | None = None
+    until: str | None = None
+    repull_from: str | None = None
+    repull_to: str | None = None
+
+    def window(self) -> Window:
+        """The minutes that the run may pull."""
+        return Window(_instant(self.since) or _EVER.start, _instant(self.until) or _EVER.end)
+
+    def repull(self) -> list[Window]:
+        """What is pulled again whatever the ledger says."""
+        start, end = _instant(self.repull_from), _instant(self.repull_to)
+        return [Window(start, end)] if start and end else []
+
+
+def months(settings: Settings) -> dg.MonthlyPartitionsDefinition:
+    """Months of UpdatedOn (UTC), the current one included."""
+    return dg.MonthlyPartitionsDefinition(start_date=settings.history_start.replace(day=1).isoformat(), end_offset=1)
+
+
+def history_until(settings: Settings, server_now: datetime) -> Window:
+    """All that may be read now: what is younger than the settling time could still get company in its minute."""
+    start = datetime.combine(settings.history_start, time(), UTC)
+    return Window(start, max(start, floor_minute(server_now - timedelta(minutes=settings.settle_minutes))))
+
+
+def months_to_pull(settings: Settings, client: NexudusClient, config: PullConfig, run_id: str) -> tuple[str, str]:
+    """First and last partition key that a run has to touch. Asks the API only where nothing is closed yet."""
+    with open_warehouse(settings) as connection:
+        history = history_until(settings, client.server_now())
+        source = Histories(client, settings)
+        close_before_first_entry(connection, source, history, page_size=settings.page_size, run_id=run_id)
+        windows = _windows(connection, settings, history, config)
+    first = min((window.start for window in windows), default=history.end)
+    last = max((window.end - MINUTE for window in windows), default=history.end)
+    return f"{first:%Y-%m-01}", f"{last:%Y-%m-01}"
+
+
+def landed_assets(settings: Settings, on_step: OnStep) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The API's endpoint as Dagster sees it, and the table it lands in."""
+    api = dg.AssetSpec(
+        API,
+        group_name="extract",
+        kinds={"api"},
+        description="History entries of invoices in the Nexudus API: `GET /api/billing/coworkerinvoicehistories`.",
+    )
+
+    @dg.asset(
+        key=HISTORIES,
+        deps=[api],
+        group_name="land",
+        kinds={"duckdb"},
+        partitions_def=months(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="One row per history entry, its newest known content. A month is a month of UpdatedOn (UTC); "
+        "a run pulls what the ledger `land.windows` lacks in its months, so a second one asks almost nothing.",
+    )
+    def coworker_invoice_histories(context: dg.AssetExecutionContext, config: PullConfig) -> dg.MaterializeResult[None]:
+        asked = context.partition_time_window
+        partition = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
+        with NexudusClient(settings) as client, open_warehouse(settings) as connection:
+            history = history_until(settings, client.server_now())
+            windows = [window.meet(partition) for window in _windows(connection, settings, history, config)]
+            report = pull(
+                connection,
+                Histories(client, settings),
+                UPDATED_ON,
+                [window for window in windows if not window.is_empty],
+                page_size=settings.page_size,
+                run_id=context.run_id,
+                on_step=on_step,
+            )
+            return dg.MaterializeResult(metadata=dict(_metadata(connection, client, report)))
+
+    return [api, coworker_invoice_histories]
+
+
+def _windows(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, history: Window, config: PullConfig
+) -> list[Window]:
+    """What the ledger lacks and the config allows, and what the config forces."""
+    planned = planned_windows(
+        connection,
+        UPDATED_ON,
+        history,
+        lookback=timedelta(minutes=settings.lookback_minutes),
+        page_size=settings.page_size,
+    )
+    allowed = [window.meet(config.window()) for window in planned]
+    return merge([*allowed, *(window.meet(history) for window in config.repull())])
+
+
+def _metadata(
+    connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport
+) -> dict[str, int | float | str]:
+    count = connection.execute("select count(*) from land.coworker_invoice_histories").fetchone() or (0,)
+    pulled = ", ".join(f"{w.start:%Y-%m-%dT%H:%M} to {w.end:%Y-%m-%dT%H:%M}" for w in report.windows)
+    return {
+        "dagster/row_count": int(count[0]),
+        "pulled": pulled or "nothing was missing",
+        "rows_new": report.rows.new,
+        "rows_changed": report.rows.changed,
+        "rows_same": report.rows.same,
+        "rows_rejected": report.rows.rejected,
+        "requests": client.request_count,
+        "data_requests": client.data_request_count,
+        "waited_seconds": round(client.waited_seconds, 1),
+        "open_minutes": ", ".join(f"{minute:%Y-%m-%dT%H:%M}" for minute in report.open_minutes) or "none",
+    }
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongUseError(f"{text!r} is not a date: write it as 2026-01-31 or 2026-01-31T12:00.") from None
+    return floor_minute(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))

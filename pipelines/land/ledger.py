@@ -1,0 +1,122 @@
+"""The ledger `land.windows`: which minutes of which axis have been read completely, and so what is still to pull."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from pipelines.extract.seek import Axis, KnownRow
+from pipelines.extract.windows import Window, floor_minute, gaps, merge
+
+_SEAM_ROWS = 5
+
+
+def close(
+    connection: duckdb.DuckDBPyConnection,
+    axis: Axis,
+    window: Window,
+    *,
+    run_id: str,
+    row_count: int,
+    request_count: int,
+    closed_at: datetime,
+) -> None:
+    """Note that a window is complete. Windows of one run that touch become one row, so the ledger stays small."""
+    if window.is_empty:
+        return
+    new = {
+        "axis": axis.name,
+        "from_at": window.start,
+        "to_at": window.end,
+        "row_count": row_count,
+        "request_count": request_count,
+        "run_id": run_id,
+        "closed_at": closed_at,
+    }
+    extended = connection.execute(
+        """
+        update land.windows
+        set
+            to_at = $to_at,
+            row_count = row_count + $row_count,
+            request_count = request_count + $request_count,
+            closed_at = $closed_at
+        where axis = $axis and run_id = $run_id and to_at = $from_at
+        """,
+        new,
+    ).fetchone()
+    if extended == (0,):
+        connection.execute(
+            """
+            insert into land.windows by name
+            select
+                $axis as axis,
+                $from_at as from_at,
+                $to_at as to_at,
+                $row_count as row_count,
+                $request_count as request_count,
+                $run_id as run_id,
+                $closed_at as closed_at
+            """,
+            new,
+        )
+
+
+def closed_windows(connection: duckdb.DuckDBPyConnection, axis: Axis) -> list[Window]:
+    """The closed minutes of an axis, merged and in order."""
+    rows = connection.execute(
+        "select from_at, to_at from land.windows where axis = $axis", {"axis": axis.name}
+    ).fetchall()
+    return merge(Window(start.astimezone(UTC), end.astimezone(UTC)) for start, end in rows)
+
+
+def windows_to_pull(
+    history: Window, closed: Iterable[Window], lookback: timedelta, newest_row_at: datetime | None = None
+) -> list[Window]:
+    """What `history` lacks, plus a second look at its newest minutes.
+
+    The second look begins `lookback` before the end of what is closed, or at the newest row if that is earlier: a
+    known row at the start of the question shows that the filter leaves nothing out.
+    """
+    done = merge(closed)
+    wanted = gaps([history], done)
+    if done:
+        again_from = floor_minute(min(done[-1].end - lookback, newest_row_at or done[-1].end))
+        wanted = merge([*wanted, Window(again_from, history.end).meet(history)])
+    return wanted
+
+
+def newest_row_at(connection: duckdb.DuckDBPyConnection, axis: Axis, page_size: int) -> datetime | None:
+    """Instant of the newest landed row on an axis; None where there is none or its minute would fill half a page."""
+    row = connection.execute(
+        f"""
+        with newest as (
+            select max({axis.column}) as newest_at from land.coworker_invoice_histories where deleted_at is null
+        )
+
+        select
+            any_value(newest.newest_at),
+            count(*) as in_its_minute
+        from land.coworker_invoice_histories as landed
+        inner join newest on landed.{axis.column} >= date_trunc('minute', newest.newest_at)
+        """  # noqa: S608 - the column is one of ours
+    ).fetchone()
+    if row is None or row[0] is None or row[1] * 2 > page_size:
+        return None
+    newest: datetime = row[0].astimezone(UTC)
+    return newest
+
+
+def seam_of(connection: duckdb.DuckDBPyConnection, axis: Axis, window: Window) -> tuple[KnownRow, ...]:
+    """Landed rows in the closed beginning of a window: they must come back when it is asked for again."""
+    rows = connection.execute(
+        f"""
+        select id, coworker_invoice_id, {axis.column}
+        from land.coworker_invoice_histories
+        where {axis.column} >= $start and {axis.column} < $end and deleted_at is null
+        order by {axis.column}
+        limit {_SEAM_ROWS}
+        """,  # noqa: S608 - the column is one of ours
+        {"start": window.start, "end": window.end},
+    ).fetchall()
+    return tuple(KnownRow(record_id, invoice_id, at.astimezone(UTC)) for record_id, invoice_id, at in rows)
