@@ -3,9 +3,10 @@
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from functools import wraps
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,10 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.exceptions import TyperException
 
 from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.sandbox.command import sandbox_command
 from pipelines.settings import load_settings, utc_now
 
 if TYPE_CHECKING:
     from pipelines.land.pull import OnStep, PullReport
+    from pipelines.sandbox.emulator import Sandbox
 
 app = typer.Typer(
     help="Nexudus invoice history, brought home and turned into payment-failure figures.",
@@ -106,16 +109,24 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines
         err.print(warning, highlight=False)
 
 
-@app.command()
-def sandbox(port: Annotated[int, typer.Option(help="Loopback port.")] = 8321) -> None:
-    """Start the emulator of the API (user admin@example.com, password sandbox) until interrupted."""
-    from pipelines.sandbox.server import serve  # noqa: PLC0415 - see demo
+def _say_where(sandbox: "Sandbox") -> None:
+    out.print(f"The sandbox answers on {sandbox.base_url}; stop it with Ctrl-C.", highlight=False, soft_wrap=True)
 
-    out.print(f"The sandbox answers on http://127.0.0.1:{port}; stop it with Ctrl-C.", highlight=False)
-    try:
-        serve(port=port)
-    except OSError as error:
-        raise WrongUseError(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from None
+
+def _mendable(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb, with what its options can get wrong said as wrong use."""
+
+    @wraps(verb)
+    def run(**given: object) -> None:
+        try:
+            verb(**given)
+        except (ValueError, OSError) as error:
+            raise WrongUseError(f"The sandbox cannot start: {error}.") from None
+
+    return run
+
+
+app.command("sandbox")(_mendable(sandbox_command(typer.Option, _say_where)))
 
 
 def main() -> None:

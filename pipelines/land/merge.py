@@ -52,16 +52,15 @@ def land_page(
     """Merge the records of one answer; the caller opens the transaction and writes the ledger in it."""
     counts = RowCounts()
     if records:
-        connection.register("page", ArrowStream(_frame(records)))
-        connection.execute(_sql("1_observed"), {"seen_at": seen_at})
-        for statement in ("2_versions", "3_histories", "4_first_seen"):
+        connection.register("page", ArrowStream(_frame(records, seen_at)))
+        for statement in ("1_observed", "2_versions", "3_histories", "4_first_seen"):
             connection.execute(_sql(statement))
         row = connection.execute(_sql("5_counts")).fetchone()
         counts = RowCounts(*row) if row else counts
         connection.unregister("page")
     if rejected:
-        connection.register("rejected_page", ArrowStream(_rejected_frame(rejected)))
-        connection.execute(_sql("6_rejected"), {"seen_at": seen_at})
+        connection.register("rejected_page", ArrowStream(_rejected_frame(rejected, seen_at)))
+        connection.execute(_sql("6_rejected"))
         connection.unregister("rejected_page")
     return counts._replace(rejected=len(rejected))
 
@@ -83,7 +82,7 @@ def _schema() -> dict[str, Any]:
     }
 
 
-def _frame(records: Sequence[HistoryRecord]) -> pl.DataFrame:
+def _frame(records: Sequence[HistoryRecord], seen_at: datetime) -> pl.DataFrame:
     # An Id twice in one answer is one row: the later in time, or in place, counts.
     newest = {record.id: record for record in sorted(records, key=attrgetter("touched_at"))}
     records = list(newest.values())
@@ -95,17 +94,22 @@ def _frame(records: Sequence[HistoryRecord]) -> pl.DataFrame:
         columns[name] = pl.Series(values, dtype=_schema()[name])
     columns["extra"] = pl.Series([r.extra and r.extra.decode() for r in records], dtype=pl.String)
     columns["raw"] = pl.Series([r.raw.decode() for r in records], dtype=pl.String)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).with_columns(_seen(seen_at))
 
 
-def _rejected_frame(rejected: Sequence[RejectedRecord]) -> pl.DataFrame:
-    return pl.DataFrame(
+def _rejected_frame(rejected: Sequence[RejectedRecord], seen_at: datetime) -> pl.DataFrame:
+    frame = pl.DataFrame(
         {
             "id": pl.Series([r.id for r in rejected], dtype=pl.Int64),
             "reason": [r.reason for r in rejected],
             "raw": [r.raw.decode(errors="replace") for r in rejected],
         }
     )
+    return frame.with_columns(_seen(seen_at))
+
+
+def _seen(seen_at: datetime) -> pl.Expr:
+    return pl.lit(seen_at, dtype=pl.Datetime("us", "UTC")).alias("seen_at")
 
 
 def _json_text(value: msgspec.Raw) -> str | None:

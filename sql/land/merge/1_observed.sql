@@ -7,7 +7,7 @@ with known as (
         landed.updated_on,
         landed.seen_at,
         landed.first_seen_at,
-        landed.content_hash
+        landed.content_hash,
     from land.coworker_invoice_histories as landed
     inner join page on landed.id = page.id
 )
@@ -15,11 +15,10 @@ with known as (
 select
     page.*,
     md5(page.raw) as content_hash,
-    $seen_at::timestamptz as seen_at,
-    least(known.first_seen_at, $seen_at::timestamptz) as first_seen_at,
+    least(known.first_seen_at, page.seen_at) as first_seen_at,
     null::timestamptz as deleted_at,
     known.id is null as is_unknown,
     known.content_hash is distinct from md5(page.raw) as is_changed,
-    known.id is null or (page.updated_on, $seen_at::timestamptz) >= (known.updated_on, known.seen_at) as is_current
+    known.id is null or (page.updated_on, page.seen_at) >= (known.updated_on, known.seen_at) as is_current,
 from page
 left join known on page.id = known.id;

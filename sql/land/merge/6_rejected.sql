@@ -1,13 +1,14 @@
 insert into land.rejected_records by name
 select
-    id,
-    reason,
-    raw,
-    md5(raw) as content_hash,
-    $seen_at::timestamptz as seen_at
+    broken.id,
+    broken.reason,
+    broken.raw,
+    broken.seen_at,
+    md5(broken.raw) as content_hash,
 from rejected_page as broken
-where not exists (
-    select 1
-    from land.rejected_records as known
-    where known.content_hash = md5(broken.raw)
-);
+where
+    not exists (
+        select 1
+        from land.rejected_records as known
+        where known.content_hash = md5(broken.raw)
+    );
