@@ -9,6 +9,7 @@ import logging
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -91,8 +92,10 @@ class NexudusClient:
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         on_wait: OnWait | None = None,
+        max_requests: int | None = None,
     ) -> None:
         self._settings = settings
+        self._max_requests = max_requests
         self._clock = clock
         self._login = Login(settings, self._ask_for_token, clock)
         self._http = _http_client(settings)
@@ -102,11 +105,25 @@ class NexudusClient:
         self.request_count = 0
         self.data_request_count = 0
         self.retry_count = 0
+        self.throttles: Counter[str] = Counter()
+        """The forms in which throttling was met, and how often."""
+        self.mishaps: Counter[str] = Counter()
+        """What else went wrong and was asked again, and how often."""
+        self.slowest_seconds = 0.0
 
     @property
     def waited_seconds(self) -> float:
         """Seconds spent waiting in all: for the pace, for throttles, before retries."""
         return self._pacer.waited_seconds
+
+    @property
+    def has_server_clock(self) -> bool:
+        """Whether an answer has told the server's time."""
+        return self._server_clock is not None
+
+    def log_in(self) -> None:
+        """Make sure of a token, as every question does first. Raises RefusedError, or TryAgainLaterError."""
+        self._login.token()
 
     def get(self, path: str, params: Mapping[str, str]) -> Reply:
         """Ask. Raises TryAgainLaterError, WrongUseError or RefusedError with a sentence that says what to do."""
@@ -145,6 +162,7 @@ class NexudusClient:
         token = self._login.token()
         answer = self._settled(question, token)
         if failures.verdict(answer.status) is Verdict.RENEW_TOKEN:
+            self.mishaps["401, token renewed"] += 1
             # Ended token or missing role, nobody can tell: a new token, one more try, then it is the role.
             token = self._login.renewed(token)
             answer = self._settled(question, token)
@@ -168,6 +186,7 @@ class NexudusClient:
             answer = self._exchange(question, token)
             if isinstance(answer, _Answer) and failures.verdict(answer.status) not in _PASSING:
                 return answer
+            self._note_mishap(answer)
             self._check_repeatable(question, answer)
             self._check_budget(question, answer, attempt, waited_seconds)
             waited_seconds += self._wait_before_retry(answer, attempt)
@@ -186,6 +205,13 @@ class NexudusClient:
         else:
             self._pacer.rest(seconds, f"retry after {_words(answer)}")
         return seconds
+
+    def _note_mishap(self, answer: _Answer | _Broken) -> None:
+        with self._count:
+            if isinstance(answer, _Answer) and failures.is_throttle(answer.status, answer.headers):
+                self.throttles[failures.throttle_form(answer.status, answer.headers, answer.body)] += 1
+            else:
+                self.mishaps[_words(answer)] += 1
 
     def _check_repeatable(self, question: _Question, answer: _Answer | _Broken) -> None:
         if question.may_repeat or (isinstance(answer, _Broken) and not answer.was_sent):
@@ -210,8 +236,9 @@ class NexudusClient:
             why += f"; more than a tenth of all requests failed, {self.retry_count} of {self.request_count}"
         if isinstance(answer, _Broken):
             host = urlsplit(self._settings.base_url).netloc
+            failed = "does not answer as it should" if answer.was_sent else "cannot be reached"
             raise TryAgainLaterError(
-                f"{host} cannot be reached ({why}): try again later, or check NEXUDUS_BASE_URL and the network."
+                f"{host} {failed} ({why}): try again later, or check NEXUDUS_BASE_URL and the network."
             )
         if failures.verdict(answer.status) is Verdict.THROTTLED:
             raise failures.ThrottledError(
@@ -224,6 +251,8 @@ class NexudusClient:
         """One request, one answer, or why there is none."""
         self._pacer.draw_near()
         with self._count:
+            if self._max_requests is not None and self.request_count >= self._max_requests:
+                raise failures.RequestsUsedUpError(f"{self._max_requests} requests are enough: run it again for more.")
             self.request_count += 1
             self.data_request_count += question.path != TOKEN_PATH
         headers = dict(question.headers)
@@ -242,13 +271,16 @@ class NexudusClient:
             raise broken
         return broken
 
-    def _admit_to_the_wire(self, event: str, _: object) -> None:
-        # Not before the connection is made: that takes a while, and the request behind this one would come too early.
-        if event == "http11.send_request_headers.started":
-            self._pacer.admit()
-
     def _send(self, question: _Question, headers: dict[str, str]) -> _Answer:
-        deadline = time.monotonic() + self._settings.timeout_seconds * _TIMEOUTS_PER_ANSWER
+        sent = time.monotonic()
+
+        def admit_to_the_wire(event: str, _: object) -> None:
+            # Not before the connection is made: that takes a while, and the request behind would come too early.
+            nonlocal sent
+            if event == "http11.send_request_headers.started":
+                self._pacer.admit()
+                sent = time.monotonic()
+
         body = bytearray()
         with self._http.stream(
             question.method,
@@ -256,12 +288,13 @@ class NexudusClient:
             params=question.params,
             content=question.content,
             headers=headers,
-            extensions={"trace": self._admit_to_the_wire},
+            extensions={"trace": admit_to_the_wire},
         ) as response:
             for chunk in response.iter_bytes():
                 body += chunk
-                if time.monotonic() > deadline:
+                if time.monotonic() - sent > self._settings.timeout_seconds * _TIMEOUTS_PER_ANSWER:
                     raise httpx.ReadTimeout("the answer never ends")
+        self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - sent)
         date = _date_of(response.headers.get("date"))
         if date is not None:
             self._server_clock = (date, time.monotonic())

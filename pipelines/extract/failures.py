@@ -39,12 +39,20 @@ class ThrottledError(TryAgainLaterError):
     """The pace is used up for longer than is worth waiting; what was landed stays, the next run goes on."""
 
 
+class RequestsUsedUpError(TryAgainLaterError):
+    """The most requests that this client may send are sent."""
+
+
 class DeepPageError(RefusedError):
     """403 on a page beyond the first: not a role, the API refuses to page that deep. Split the range."""
 
 
 class MissingFilterError(RefusedError):
-    """The tenant does not answer the question without a further filter."""
+    """The tenant does not answer the question without a further filter; `said` is how it put that."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class NotFoundError(WrongUseError):
@@ -116,6 +124,19 @@ def wait_asked_for(headers: Mapping[str, str], body: bytes, now: datetime) -> fl
     return None if seconds is None else max(0.0, seconds)
 
 
+def is_throttle(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer slows us down rather than fails: 409, 429, or a server error that says when to come back."""
+    return verdict(status) is Verdict.THROTTLED or (verdict(status) is Verdict.TRANSIENT and "retry-after" in headers)
+
+
+def throttle_form(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    """In which of the forms seen on live tenants a throttle answer says how long to wait."""
+    asked = headers.get("retry-after", "").strip()
+    if asked:
+        return f"{status} with Retry-After {'in seconds' if _number(asked) is not None else 'as a date'}"
+    return f"{status} with the wait in the text" if wait_asked_for({}, body, datetime.now(UTC)) else f"{status} bare"
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text)
@@ -181,8 +202,8 @@ def refusal(  # noqa: PLR0911 - a table of cases reads best as one
     said = message_in(body)
     if status == 400 and "missing required filter" in said.lower():  # noqa: PLR2004
         return MissingFilterError(
-            f"The API does not list {path} by date alone on this account ({said}): "
-            "run `nexudus-billing doctor` and ask Nexudus support to allow it."
+            f"The API does not list {path} by date alone on this account ({said}): ask Nexudus support to allow it.",
+            said,
         )
     if status == 400:  # noqa: PLR2004
         return BadRequestError(f"The API does not accept {method} {path} (400: {said or 'no reason given'}).", body)
