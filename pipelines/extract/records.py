@@ -4,7 +4,6 @@ Belongs here: what the API's bytes mean and when they break the contract. Does n
 Source: the API's search and create reference pages, and what live tenants were seen to answer.
 """
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -84,6 +83,10 @@ class RejectedRecord(msgspec.Struct, frozen=True):
     id: int | None
 
 
+class _Identified(msgspec.Struct, rename="pascal"):
+    id: Int64
+
+
 class _Envelope(msgspec.Struct, rename="pascal"):
     records: list[Raw] | None
     current_page: int
@@ -139,6 +142,7 @@ class EnvelopeError(BrokenPromiseError):
 _envelope = msgspec.json.Decoder(_Envelope, strict=False)
 # Not strict: amounts and flags have been documented as strings and as numbers or booleans.
 _record = msgspec.json.Decoder(HistoryRecord, strict=False)
+_identified = msgspec.json.Decoder(_Identified, strict=False)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -226,8 +230,10 @@ def _check(record: HistoryRecord) -> None:
 
 
 def _id_of(raw: bytes) -> int | None:
-    found = re.search(rb'"Id"\s*:\s*"?(\d{1,18})\b', raw)
-    return int(found[1]) if found else None
+    try:
+        return _identified.decode(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _likely_cause(body: bytes) -> str:

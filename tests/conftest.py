@@ -1,0 +1,15 @@
+"""What all tests share: nothing of the machine's own settings reaches them."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_from_outside() -> Iterator[None]:
+    """NEXUDUS_* and DAGSTER_HOME of whoever runs the tests may name a real tenant, so no test sees them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("NEXUDUS_") or name == "DAGSTER_HOME"]:
+            patch.delenv(name)
+        yield
