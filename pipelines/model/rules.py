@@ -4,16 +4,18 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import get_type_hints
 
 import duckdb
+import polars as pl
 
 from pipelines.errors import WrongUseError
+from pipelines.model.frames import readable
 from pipelines.sql_files import sql_folder
 
 TABLE = "model.entry_rules"
+CLASSIFIER = "deciding_priority"
 KINDS = (
     "payment_succeeded",
     "payment_failed",
@@ -57,7 +59,18 @@ class Rule:
     example_description: str
 
 
-HEADER = [column.name for column in fields(Rule)]
+SCHEMA = {
+    "priority": pl.Int32,
+    "rule_name": pl.String,
+    "name_pattern": pl.String,
+    "description_pattern": pl.String,
+    "is_problem": pl.Boolean,
+    "kind": pl.String,
+    "failure_reason": pl.String,
+    "example_name": pl.String,
+    "example_description": pl.String,
+}
+HEADER = list(SCHEMA)
 
 
 def load_rules(path: Path | None = None) -> list[Rule]:
@@ -81,16 +94,12 @@ def rules_version(rules: list[Rule]) -> str:
 
 def store_rules(connection: duckdb.DuckDBPyConnection, rules: list[Rule]) -> int:
     """Replaces `model.entry_rules` (the file's columns and `rules_version`); returns the number of rules."""
-    types = {"int": "integer", "str": "varchar", "bool | None": "boolean", "str | None": "varchar"}
-    hints = {name: types[getattr(hint, "__name__", str(hint))] for name, hint in get_type_hints(Rule).items()}
-    columns = ", ".join(f"{name} {kind}" for name, kind in hints.items())
-    version = rules_version(rules)
-    connection.execute("begin")
-    connection.execute(f"create or replace table {TABLE} ({columns}, rules_version varchar)")
-    slots = ", ".join("?" for _ in range(len(HEADER) + 1))
-    rows = [[*astuple(rule), version] for rule in rules]
-    connection.executemany(f"insert into {TABLE} values ({slots})", rows)  # noqa: S608 - our own names only
-    connection.execute("commit")
+    rows = pl.DataFrame([asdict(rule) for rule in rules], schema=SCHEMA)
+    with readable(connection, new_rules=rows):
+        connection.execute(
+            f"create or replace table {TABLE} as"  # noqa: S608 - our own names only
+            f" select *, '{rules_version(rules)}' as rules_version from new_rules order by priority"
+        )
     return len(rules)
 
 
@@ -109,7 +118,7 @@ def create_classifier(connection: duckdb.DuckDBPyConnection) -> None:
     """
     gates = ",\n".join(_gate(batch) for batch in _batches(stored_rules(connection)))
     connection.execute(
-        f"create or replace temp macro deciding_priority(name, description, is_problem) as coalesce({gates}, null)"
+        f"create or replace temp macro {CLASSIFIER}(name, description, is_problem) as coalesce({gates}, null)"
     )
 
 
@@ -156,30 +165,25 @@ class _BrokenRuleError(Exception):
         self.line, self.reason = line, reason
 
 
-def _read(text: str) -> Iterator[Rule]:
+def _read(text: str) -> list[Rule]:
     reader = csv.reader(io.StringIO(text), strict=True)
-    seen: dict[int, int] = {}
-    with duckdb.connect() as connection:
-        try:
-            if (header := next(reader, [])) != HEADER:
-                raise _BrokenRuleError(1, f"the header must read {','.join(HEADER)}, not {','.join(header)!r}")
-            for cells in reader:
-                if not cells:
-                    continue
-                rule = _rule(reader.line_num, cells, connection)
-                if rule.priority in seen:
-                    raise _BrokenRuleError(
-                        reader.line_num, f"priority {rule.priority} is taken by line {seen[rule.priority]}"
-                    )
-                seen[rule.priority] = reader.line_num
-                yield rule
-        except csv.Error as error:
-            raise _BrokenRuleError(reader.line_num, f"not a line of CSV ({error})") from None
-    if not seen:
+    rules: dict[int, Rule] = {}
+    try:
+        if (header := next(reader, [])) != HEADER:
+            raise _BrokenRuleError(1, f"the header must read {','.join(HEADER)}, not {','.join(header)!r}")
+        for cells in reader:
+            if cells:
+                rules[reader.line_num] = _rule(reader.line_num, cells)
+    except csv.Error as error:
+        raise _BrokenRuleError(reader.line_num, f"not a line of CSV ({error})") from None
+    if not rules:
         raise _BrokenRuleError(1, "there is no rule in the file")
+    _prove_priorities(rules)
+    _prove_patterns(rules)
+    return list(rules.values())
 
 
-def _rule(line: int, cells: list[str], connection: duckdb.DuckDBPyConnection) -> Rule:
+def _rule(line: int, cells: list[str]) -> Rule:
     if len(cells) != len(HEADER):
         raise _BrokenRuleError(line, f"{len(cells)} cells where the header has {len(HEADER)}")
     raw = {name: cell if name.endswith("_pattern") else cell.strip() for name, cell in zip(HEADER, cells, strict=True)}
@@ -187,8 +191,6 @@ def _rule(line: int, cells: list[str], connection: duckdb.DuckDBPyConnection) ->
         raise _BrokenRuleError(line, f"priority {raw['priority']!r} is not a whole number from 0 up")
     if not raw["rule_name"]:
         raise _BrokenRuleError(line, "the rule has no name")
-    for column in ("name_pattern", "description_pattern"):
-        _prove_pattern(line, column, raw[column], connection)
     flag = {"": None, "true": True, "false": False}.get(raw["is_problem"].lower(), "?")
     if flag == "?":
         raise _BrokenRuleError(line, f"is_problem {raw['is_problem']!r} is neither true, false nor empty")
@@ -210,11 +212,27 @@ def _rule(line: int, cells: list[str], connection: duckdb.DuckDBPyConnection) ->
     )
 
 
-def _prove_pattern(line: int, column: str, pattern: str, connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("select regexp_matches('', ?, ?)", [pattern, _OPTIONS]).fetchall()
-    except duckdb.Error as error:
-        raise _BrokenRuleError(line, f"{column} {pattern!r} is no RE2 pattern ({str(error).splitlines()[0]})") from None
+def _prove_priorities(rules: dict[int, Rule]) -> None:
+    taken: dict[int, int] = {}
+    for line, rule in rules.items():
+        if rule.priority in taken:
+            raise _BrokenRuleError(line, f"priority {rule.priority} is taken by line {taken[rule.priority]}")
+        taken[rule.priority] = line
+
+
+def _prove_patterns(rules: dict[int, Rule]) -> None:
+    with duckdb.default_connection().cursor() as connection:
+        for line, rule in rules.items():
+            for column, pattern in (
+                ("name_pattern", rule.name_pattern),
+                ("description_pattern", rule.description_pattern),
+            ):
+                try:
+                    if pattern:
+                        connection.execute(f"select {_fits(column, pattern)} from (select '' as {column})")  # noqa: S608 - to try it
+                except duckdb.Error as error:
+                    reason = str(error).splitlines()[0]
+                    raise _BrokenRuleError(line, f"{column} {pattern!r} is no RE2 pattern ({reason})") from None
 
 
 def _prove_reason(line: int, kind: str, reason: str) -> None:

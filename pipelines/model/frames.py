@@ -1,0 +1,30 @@
+"""Polars frames where DuckDB can read them, without pyarrow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import polars as pl
+
+
+class ArrowStream:
+    """A frame as DuckDB takes it: through Arrow's C stream and nothing else."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's protocol for handing over a table."""
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@contextmanager
+def readable(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """While this lasts, SQL on the connection can select from the frames by these names."""
+    for name, frame in frames.items():
+        connection.register(name, ArrowStream(frame))
+    try:
+        yield
+    finally:
+        for name in frames:
+            connection.unregister(name)

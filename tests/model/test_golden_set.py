@@ -1,0 +1,80 @@
+"""Twelve entries, each figure to the last digit: the worked example of docs/figures.md."""
+
+import pytest
+from given import EXPIRED, IN_FLIGHT, NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, row, rows
+
+from pipelines.model.explain import explain
+
+DAY = START.replace(day=1)
+
+
+@pytest.fixture
+def figures(warehouse):
+    paid = {number: START.replace(day=START.day + days) for number, days in ((1, 0), (2, 6), (4, 0), (6, 2))}
+    land(
+        warehouse,
+        entry(1, 1, SUCCESS, paid_on=paid[1]),
+        entry(2, 2, NO_FUNDS, is_problem=True, paid_on=paid[2]),
+        entry(3, 2, NO_FUNDS, 3, is_problem=True, paid_on=paid[2]),
+        entry(4, 2, SUCCESS, 6, paid_on=paid[2]),
+        entry(5, 3, NO_MANDATE, amount="1000"),
+        entry(6, 4, SUCCESS, amount="50", paid_on=paid[4]),
+        entry(7, 4, "Verifactu: NIF no identificado.", name="E-invoice", is_problem=True, amount="50", paid_on=paid[4]),
+        entry(8, 5, IN_FLIGHT, amount="200"),
+        entry(9, 6, "Invoice 6 was sent to ada@example.com.", name="Invoice sent", amount="80", paid_on=paid[6]),
+        entry(10, 7, EXPIRED, is_problem=True, amount="120"),
+        entry(11, 1, "Invoice 1 was sent to ada@example.com.", -1, name="Invoice sent", paid_on=paid[1]),
+        entry(12, 7, "Invoice 7 was sent to ada@example.com.", -1, name="Invoice sent", amount="120"),
+    )
+    close_until(warehouse, START.replace(month=4, day=15))
+    model(warehouse)
+    return warehouse
+
+
+def test_every_rate_of_the_month(figures):
+    rate = row(figures, "select * from model.monthly_payment_failure_rates")
+    assert (rate["failed_attempt_count"], rate["attempt_count"], rate["pending_count"]) == (4, 7, 1)
+    assert rate["attempt_failure_ratio"] == 4 / 7
+    assert rate["invoice_failure_ratio"] == 3 / 5
+    assert rate["first_attempt_failure_ratio"] == 3 / 5
+    assert rate["first_attempt_amount_failure_ratio"] == 1220 / 1370
+    assert rate["amount_failure_ratio"] == 1320 / 1570
+    assert rate["unflagged_failed_attempt_count"] == 1
+    assert rate["is_small_sample"]
+    assert rate["is_mature"]
+
+
+def test_recovery_by_count_and_amount(figures):
+    cohort = row(figures, "select * from model.recovery_cohorts")
+    assert cohort["recovery_ratio"] == 1 / 3
+    assert cohort["recovery_amount_ratio"] == 100 / 1220
+    assert [cohort[f"recovered_{days}_day_count"] for days in (1, 3, 7, 14, 28)] == [0, 0, 1, 1, 1]
+    assert [cohort[f"old_enough_{days}_day_count"] for days in (1, 3, 7, 14, 28)] == [3] * 5
+
+
+def test_each_failed_invoice(figures):
+    found = rows(
+        figures,
+        "select invoice_id, recovery_state, recovered_by, days_to_recover, ageing_band, first_failure_reason"
+        " from model.failed_invoice_recoveries order by invoice_id",
+    )
+    assert [tuple(each.values()) for each in found] == [
+        (2, "recovered", "retry", 6, None, "insufficient_funds"),
+        (3, "open", None, None, "31-60", "no_payment_method"),
+        (7, "open", None, None, "31-60", "card_expired"),
+    ]
+
+
+def test_explanation_lists_numerator_and_denominator(figures):
+    answer = explain(figures, 7, "GBP", DAY.date(), schema="model")
+    assert (answer.failed_attempt_count, answer.attempt_count, answer.attempt_failure_ratio) == (4, 7, 4 / 7)
+    parts = {
+        part: [each.entry_id for each in answer.entries if each.part == part]
+        for part in ("failed", "succeeded", "pending")
+    }
+    assert parts == {"failed": [2, 5, 10, 3], "succeeded": [1, 6, 4], "pending": [8]}
+    assert {each.rule_name for each in answer.entries if each.part == "failed"} == {
+        "insufficient_funds",
+        "no_preauthorisation",
+        "card_expired",
+    }

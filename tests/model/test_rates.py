@@ -1,0 +1,127 @@
+"""Given entries, expected rates: one sentence of the definitions each."""
+
+import pytest
+from given import IN_FLIGHT, NO_FUNDS, START, SUCCESS, close_until, entry, land, model, row, rows
+
+MONTHLY = "select * from model.monthly_payment_failure_rates order by currency_code nulls last, month_start_date"
+
+
+def test_currencies_never_mix_and_a_missing_one_is_a_group_of_its_own(warehouse):
+    land(
+        warehouse,
+        entry(1, 1, SUCCESS, amount="10"),
+        entry(2, 2, NO_FUNDS, amount="20", currency="EUR"),
+        entry(3, 3, NO_FUNDS, amount="30", currency=None),
+        entry(4, 4, IN_FLIGHT, currency=None),
+    )
+    model(warehouse)
+    found = [
+        (each["currency_code"], float(each["attempted_amount"]), each["pending_count"])
+        for each in rows(warehouse, MONTHLY)
+    ]
+    assert found == [("EUR", 20.0, 0), ("GBP", 10.0, 0), (None, 30.0, 1)]
+
+
+def test_a_group_with_nothing_attempted_has_no_ratio(warehouse):
+    land(warehouse, entry(1, 1, IN_FLIGHT))
+    model(warehouse)
+    rate = row(warehouse, MONTHLY)
+    assert (rate["attempt_count"], rate["pending_count"]) == (0, 1)
+    assert {name: value for name, value in rate.items() if name.endswith("_ratio") and value is not None} == {}
+
+
+def test_what_is_left_out_is_counted_beside(warehouse):
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, draft=True),
+        entry(2, 2, NO_FUNDS, amount="0"),
+        entry(3, 3, NO_FUNDS, deleted_at=START),
+        entry(4, None, NO_FUNDS),
+        entry(5, 5, NO_FUNDS),
+        entry(6, 6, "Invoice was sent.", name="Invoice sent", deleted_at=START),
+    )
+    model(warehouse)
+    rate = row(warehouse, MONTHLY)
+    assert (rate["attempt_count"], rate["excluded_attempt_count"]) == (1, 4)
+    reasons = rows(warehouse, "select excluded_because from model.excluded_attempts order by 1")
+    assert [each["excluded_because"] for each in reasons] == [
+        "deleted_entry",
+        "draft_invoice",
+        "no_invoice",
+        "zero_invoice",
+    ]
+    assert row(warehouse, "select count(*) as count from model.history_entries")["count"] == 4
+
+
+def test_a_refund_does_not_undo_the_attempts_before_it(warehouse):
+    land(warehouse, entry(1, 1, NO_FUNDS, refunded=True), entry(2, 1, SUCCESS, 1, refunded=True, paid_on=START))
+    model(warehouse)
+    assert row(warehouse, MONTHLY)["attempt_failure_ratio"] == 1 / 2
+    assert row(warehouse, "select recovery_state from model.failed_invoice_recoveries") == {
+        "recovery_state": "refunded"
+    }
+
+
+def test_the_newest_observation_of_an_invoice_counts_not_the_copy_in_an_old_entry(warehouse):
+    seen_later = START.replace(month=5)
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, amount="100", seen_at=seen_later, paid_on=START, full_name="New Name"),
+        entry(2, 1, NO_FUNDS, 5, amount="90"),
+    )
+    model(warehouse)
+    invoice = row(
+        warehouse, "select total_amount::int as amount, is_paid, as_of_at, coworker_full_name from model.invoices"
+    )
+    assert invoice == {"amount": 100, "is_paid": True, "as_of_at": seen_later, "coworker_full_name": "New Name"}
+    assert float(row(warehouse, MONTHLY)["attempted_amount"]) == 200.0
+
+
+def test_attempts_are_numbered_by_time_then_id(warehouse):
+    land(warehouse, entry(9, 1, SUCCESS, 2), entry(5, 1, NO_FUNDS), entry(4, 1, NO_FUNDS), entry(7, 1, IN_FLIGHT, -1))
+    model(warehouse)
+    found = rows(
+        warehouse,
+        "select entry_id, attempt_number, is_first_attempt, is_last_attempt from model.payment_attempts order by 2",
+    )
+    assert [tuple(each.values()) for each in found] == [(4, 1, True, False), (5, 2, False, False), (9, 3, False, True)]
+
+
+def test_days_are_mature_until_a_payment_in_flight_but_not_for_one_without_news_in_14_days(warehouse):
+    land(
+        warehouse,
+        entry(1, 1, IN_FLIGHT, 0),
+        entry(2, 2, IN_FLIGHT, 20),
+        entry(3, 2, NO_FUNDS, 21),
+        entry(4, 3, IN_FLIGHT, 22),
+        entry(5, 3, IN_FLIGHT, 23),
+        entry(6, 4, IN_FLIGHT, 21, paid_on=START),
+    )
+    close_until(warehouse, START.replace(day=28))
+    model(warehouse)
+    until = row(warehouse, "select mature_until_date, in_flight_count from model.outcome_maturity")
+    assert (str(until["mature_until_date"]), until["in_flight_count"]) == ("2025-03-24", 1)
+    daily = rows(warehouse, "select day_date, is_mature from model.daily_payment_failure_rates order by 1")
+    assert [each["is_mature"] for each in daily] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("failed", "attempts", "low", "high"),
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (20, 20, 0.8389, 1.0),
+    ],
+)
+def test_wilson_interval_as_published(warehouse, failed, attempts, low, high):
+    land(
+        warehouse,
+        *(entry(number, number, NO_FUNDS if number <= failed else SUCCESS) for number in range(1, attempts + 1)),
+    )
+    model(warehouse)
+    rate = row(warehouse, MONTHLY)
+    assert (round(rate["attempt_failure_low_ratio"], 4), round(rate["attempt_failure_high_ratio"], 4)) == (low, high)
+    assert rate["is_small_sample"] == (attempts < 20)
