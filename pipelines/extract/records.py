@@ -176,6 +176,7 @@ def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
 def decode_record(raw: bytes) -> HistoryRecord | RejectedRecord:
     """One record, checked. Unknown fields are kept as JSON in `extra`; a broken record comes back as rejected."""
     try:
+        raw.decode()  # what lies in fields that are kept as they came is not looked at below
         try:
             record = _record.decode(raw)
         except msgspec.ValidationError:

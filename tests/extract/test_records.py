@@ -186,6 +186,11 @@ def test_the_id_of_a_broken_record_is_its_own_and_not_one_nested_in_it():
     assert refusal(b'{"CustomFields": {"Id": 5}, "Id": 9223372036854775807, "UpdatedOn": "soon"}').id == 2**63 - 1
 
 
+@pytest.mark.parametrize("field", ["Name", "CustomFields", "NobodyDocumentedIt"])
+def test_text_that_is_not_utf_8_is_set_aside_wherever_it_stands(field):
+    assert "utf-8" in refusal(wire(**{field: "@"}).replace(b'"@"', b'"caf\xe9"')).reason.lower()
+
+
 @pytest.mark.parametrize("raw", [b"null", b"[]", b'"text"', b"7"])
 def test_what_is_no_object_is_no_record(raw):
     assert refusal(raw).id is None
