@@ -81,9 +81,10 @@ def _gapless(counts: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mean(days: int) -> pl.Expr:
-    # Whole numbers are summed before the one division: a running mean of floats would drift in its last digits.
-    total = pl.col("problem_entry_count").rolling_sum(days, min_samples=days).over(SERIES)
-    return (total / days).alias(f"mean_{days}_day_count")
+    # Not a rolling sum divided by the number of days: polars multiplies by 1 / 7 there, and the last digit is off.
+    return (
+        pl.col("problem_entry_count").rolling_mean(days, min_samples=days).over(SERIES).alias(f"mean_{days}_day_count")
+    )
 
 
 def _median(values: list[pl.Expr]) -> pl.Expr:

@@ -42,9 +42,13 @@ left_out as (
     where kind in ('payment_succeeded', 'payment_failed') and excluded_because is not null
     union all
     select
-        coalesce(invoices.business_id, deleted_entries.coworker_invoice_business_id) as business_id,
-        coalesce(
-            invoices.currency_code, nullif(deleted_entries.coworker_invoice_business_currency_code, '')
+        if(
+            invoices.invoice_id is null, deleted_entries.coworker_invoice_business_id, invoices.business_id
+        ) as business_id,
+        if(
+            invoices.invoice_id is null,
+            nullif(deleted_entries.coworker_invoice_business_currency_code, ''),
+            invoices.currency_code
         ) as currency_code,
         deleted_entries.day_date,
         'deleted_entry' as excluded_because,

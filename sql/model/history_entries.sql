@@ -87,8 +87,14 @@ history_entries as (
     select
         entries.id as entry_id,
         entries.coworker_invoice_id as invoice_id,
-        coalesce(invoices.business_id, entries.coworker_invoice_business_id) as business_id,
-        coalesce(invoices.currency_code, nullif(entries.coworker_invoice_business_currency_code, '')) as currency_code,
+        if(
+            invoices.invoice_id is null, entries.coworker_invoice_business_id, invoices.business_id
+        ) as business_id,
+        if(
+            invoices.invoice_id is null,
+            nullif(entries.coworker_invoice_business_currency_code, ''),
+            invoices.currency_code
+        ) as currency_code,
         entries.created_at,
         entries.updated_on as updated_at,
         entries.day_date,

@@ -35,30 +35,30 @@ def test_an_entry_falls_on_the_calendar_day_of_the_reporting_zone(warehouse, zon
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "pattern"),
-    [
-        ("Sent to jane.o'brien+x@mail.example.co.uk, twice", "Sent to <email>, twice"),
-        ("Paid 1,234.50 GBP on 2025-03-03T10:00 by card 4242.", "Paid # GBP on # by card #."),
-        ("Charge ch_3Nf8aJ2eZvKYlo2C failed", "Charge # failed"),
-        ("id 6f9619ff-8b86-d011-b42d-00cf4fc964ff", "id #"),
-        ("IBAN GB29NWBK60161331926819", "IBAN #"),
-        ("José Ángel Muñoz owes; Muñoz, José was told", "<name> owes; <name> was told"),
-        ("ACME-Works paid, and acme works again", "<name> paid, and <name> again"),
-        ("Joséphine is somebody else", "Joséphine is somebody else"),
-        ("Marked by anna.admin", "Marked by <name>"),
-        (None, None),
-    ],
-)
-def test_a_pattern_names_no_number_no_address_and_no_party(warehouse, text, pattern):
-    land(
-        warehouse,
-        entry(1, 1, text, full_name="José Ángel Muñoz", bill_to="ACME Works", updated_by="anna.admin@example.com"),
-        entry(2, 2, "unrelated", full_name="Will Banks"),
-    )
+TEXTS = [
+    ("Sent to jane.o'brien+x@mail.example.co.uk, twice", "Sent to <email>, twice"),
+    ("Paid 1,234.50 GBP on 2025-03-03T10:00 by card 4242.", "Paid # GBP on # by card #."),
+    ("Charge ch_3Nf8aJ2eZvKYlo2C failed", "Charge # failed"),
+    ("id 6f9619ff-8b86-d011-b42d-00cf4fc964ff", "id #"),
+    ("IBAN GB29NWBK60161331926819", "IBAN #"),
+    ("José Ángel Muñoz owes; Muñoz, José was told", "<name> owes; <name> was told"),
+    ("ACME-Works paid, and acme works again", "<name> paid, and <name> again"),
+    ("Joséphine is somebody else", "Joséphine is somebody else"),
+    ("Marked by anna.admin", "Marked by <name>"),
+    (None, None),
+]
+
+
+def test_a_pattern_names_no_number_no_address_and_no_party(warehouse):
+    parties = {"full_name": "José Ángel Muñoz", "bill_to": "ACME Works", "updated_by": "anna.admin@example.com"}
+    land(warehouse, *(entry(number, number, text, **parties) for number, (text, _) in enumerate(TEXTS)))
+    land(warehouse, entry(99, 99, "unrelated", full_name="Will Banks"))
     model(warehouse)
-    found = row(warehouse, "select description, description_pattern from model.history_entries where entry_id = 1")
-    assert found == {"description": text, "description_pattern": pattern}
+    found = rows(
+        warehouse,
+        "select description, description_pattern from model.history_entries where entry_id < 99 order by entry_id",
+    )
+    assert [tuple(each.values()) for each in found] == TEXTS
 
 
 def test_unrecognised_problems_by_pattern_most_frequent_first(warehouse):

@@ -50,46 +50,49 @@ def test_every_kind_and_reason_has_a_rule_except_the_fallback():
     assert {rule.failure_reason for rule in RULES} - {None} == set(REASONS)
 
 
-@pytest.mark.parametrize(
-    ("name", "description", "is_problem", "kind", "reason"),
-    [
-        (RESULT, "AWAITING: GoCardless payment submitted to the banks.", False, "payment_pending", None),
-        (RESULT, "AWAITING: GoCardless requested funds from customer.", False, "payment_pending", None),
-        (RESULT, "AWAITING: The payment is currently processing.", False, "payment_pending", None),
-        (RESULT, "AWAITING: GoCardless requested regular payment subscription.", False, "mandate_requested", None),
-        (RESULT, "AWAITING: GoCardless requested regular payment subscription.", True, "mandate_requested", None),
-        (
-            RESULT,
-            "AWAITING: Your account currently does not support payment amounts greater than 5,000.00 for the type"
-            " bacs_debit. Please contact support.",
-            False,
-            "payment_failed",
-            "over_limit",
-        ),
-        (RESULT, "FAILED: Your card has insufficient funds.", True, "payment_failed", "insufficient_funds"),
-        (RESULT, "FAILED: Your card does not support this type of purchase.", True, "payment_failed", "unknown"),
-        (RESULT, "FAILED: Le mandat de prélèvement a été révoqué.", True, "payment_failed", "mandate_revoked"),
-        (RESULT, "FAILED: Rücklastschrift: Konto nicht gedeckt.", True, "payment_failed", "insufficient_funds"),
-        (RESULT, "FAILED: Cartão recusado.", True, "payment_failed", "card_declined"),
-        (RESULT, "nothing known", True, "payment_failed", "unknown"),
-        ("Payment received", "Payment of 12.00 GBP received by bank transfer.", False, "payment_succeeded", None),
-        ("E-invoice", "Chorus Pro: délai d'attente dépassé.", True, "einvoice_failed", None),
-        ("E-invoice", "SUCCESS: Facture déposée sur Chorus Pro.", False, "einvoice_succeeded", None),
-        ("Invoice sent", "Invoice 17 was sent to failed@example.com.", False, "invoice_sent", None),
-        ("Follow-up", "Second failure. [ref 7be1]", True, "own_record", None),
-        ("Refund", "Refund of 12.00 GBP.", False, "refund", None),
-        ("Something", "new", True, "other_problem", None),
-        ("Something", "new", False, "other", None),
-        (None, None, None, "other", None),
-    ],
-)
-def test_words_of_live_tenants(warehouse, name, description, is_problem, kind, reason):
-    land(warehouse, entry(1, 1, description, name=name, is_problem=is_problem))
+WORDS = [
+    (RESULT, "AWAITING: GoCardless payment submitted to the banks.", False, "payment_pending", None),
+    (RESULT, "AWAITING: GoCardless requested funds from customer.", False, "payment_pending", None),
+    (RESULT, "AWAITING: The payment is currently processing.", False, "payment_pending", None),
+    (RESULT, "AWAITING: GoCardless requested regular payment subscription.", False, "mandate_requested", None),
+    (RESULT, "AWAITING: GoCardless requested regular payment subscription.", True, "mandate_requested", None),
+    (
+        RESULT,
+        "AWAITING: Your account currently does not support payment amounts greater than 5,000.00 for the type"
+        " bacs_debit. Please contact support.",
+        False,
+        "payment_failed",
+        "over_limit",
+    ),
+    (RESULT, "FAILED: Your card has insufficient funds.", True, "payment_failed", "insufficient_funds"),
+    (RESULT, "FAILED: Your card does not support this type of purchase.", True, "payment_failed", "unknown"),
+    (RESULT, "FAILED: Le mandat de prélèvement a été révoqué.", True, "payment_failed", "mandate_revoked"),
+    (RESULT, "FAILED: Rücklastschrift: Konto nicht gedeckt.", True, "payment_failed", "insufficient_funds"),
+    (RESULT, "FAILED: Cartão recusado.", True, "payment_failed", "card_declined"),
+    (RESULT, "nothing known", True, "payment_failed", "unknown"),
+    ("Payment received", "Payment of 12.00 GBP received by bank transfer.", False, "payment_succeeded", None),
+    ("E-invoice", "Chorus Pro: délai d'attente dépassé.", True, "einvoice_failed", None),
+    ("E-invoice", "SUCCESS: Facture déposée sur Chorus Pro.", False, "einvoice_succeeded", None),
+    ("Invoice sent", "Invoice 17 was sent to failed@example.com.", False, "invoice_sent", None),
+    ("Follow-up", "Second failure. [ref 7be1]", True, "own_record", None),
+    ("Refund", "Refund of 12.00 GBP.", False, "refund", None),
+    ("Something", "new", True, "other_problem", None),
+    ("Something", "new", False, "other", None),
+    (None, None, None, "other", None),
+]
+
+
+def test_words_of_live_tenants(warehouse):
+    land(
+        warehouse,
+        *(entry(number, number, each[1], name=each[0], is_problem=each[2]) for number, each in enumerate(WORDS)),
+    )
     model(warehouse)
-    assert row(warehouse, "select kind, failure_reason from model.history_entries") == {
-        "kind": kind,
-        "failure_reason": reason,
-    }
+    found = rows(
+        warehouse,
+        "select name, description, is_problem, kind, failure_reason from model.history_entries order by entry_id",
+    )
+    assert [tuple(each.values()) for each in found] == [(*each[:2], bool(each[2]), *each[3:]) for each in WORDS]
 
 
 @pytest.mark.parametrize(
