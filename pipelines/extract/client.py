@@ -11,29 +11,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import NoReturn, Self
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract import failures
 from pipelines.extract.auth import Login, Token
+from pipelines.extract.exchanges import Answer, Broken, History, Question, giving_up
 from pipelines.extract.failures import HISTORIES_PATH, TOKEN_PATH, DeepPageError, Verdict
 from pipelines.extract.pacing import OnWait, Pacer, ledger_for
 from pipelines.settings import Clock, Settings, utc_now
 
 __all__ = ["DeepPageError", "NexudusClient", "Reply"]
 
-_PASSING = {Verdict.THROTTLED, Verdict.TRANSIENT}
-_ATTEMPTS = 6
-# Before the host has answered once, a refused connection is a wrong address more likely than an outage.
-_ATTEMPTS_AT_FIRST_CONTACT = 2
 # httpx counts its time-out from byte to byte; an answer that drips is given up after so many of them.
 _TIMEOUTS_PER_ANSWER = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -46,40 +41,6 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     answered_at: datetime
     status: int
-
-
-@dataclass(frozen=True)
-class _Question:
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def page(self) -> int:
-        return int(self.params.get("page", "1"))
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether asking twice is the same as asking once. A create has no idempotency key."""
-        return self.method == "GET" or self.path == TOKEN_PATH
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    answered_at: datetime
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """No answer came. `was_sent`: the server may have acted on the question nevertheless."""
-
-    why: str
-    was_sent: bool
 
 
 class NexudusClient:
@@ -99,6 +60,7 @@ class NexudusClient:
         self._clock = clock
         self._login = Login(settings, self._ask_for_token, clock)
         self._http = _http_client(settings)
+        self._host = self._http.base_url.netloc.decode("ascii")
         self._pacer = Pacer(ledger_for(settings), clock=clock, sleep=sleep, on_wait=on_wait)
         self._count = threading.Lock()
         self._server_clock: tuple[datetime, float] | None = None
@@ -127,12 +89,12 @@ class NexudusClient:
 
     def get(self, path: str, params: Mapping[str, str]) -> Reply:
         """Ask. Raises TryAgainLaterError, WrongUseError or RefusedError with a sentence that says what to do."""
-        return self._authorised(_Question("GET", path, params))
+        return self._authorised(Question("GET", path, params))
 
     def post(self, path: str, body: Mapping[str, object]) -> Reply:
         """Send a write, once. Raises UncertainWriteError if it was sent and no one can know whether it was done."""
         headers = {"content-type": "application/json"}
-        return self._authorised(_Question("POST", path, content=msgspec.json.encode(body), headers=headers))
+        return self._authorised(Question("POST", path, content=msgspec.json.encode(body), headers=headers))
 
     def server_now(self) -> datetime:
         """The server's clock, never ahead of it: the newest answer's Date and the time since. Asks if none came yet."""
@@ -158,7 +120,7 @@ class NexudusClient:
         """Close."""
         self.close()
 
-    def _authorised(self, question: _Question) -> Reply:
+    def _authorised(self, question: Question) -> Reply:
         token = self._login.token()
         answer = self._settled(question, token)
         if failures.verdict(answer.status) is Verdict.RENEW_TOKEN:
@@ -176,109 +138,75 @@ class NexudusClient:
     def _ask_for_token(self, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
         content = str(httpx.QueryParams(dict(form))).encode()
         headers = {**headers, "content-type": "application/x-www-form-urlencoded"}
-        answer = self._settled(_Question("POST", TOKEN_PATH, content=content, headers=headers), None)
+        answer = self._settled(Question("POST", TOKEN_PATH, content=content, headers=headers), None)
         return answer.status, answer.body
 
-    def _settled(self, question: _Question, token: Token | None) -> _Answer:
+    def _settled(self, question: Question, token: Token | None) -> Answer:
         """The answer, after as many attempts as the question, the attempt limit and the budget allow."""
         waited_seconds = 0.0
         for attempt in itertools.count(1):
-            answer = self._exchange(question, token)
-            if isinstance(answer, _Answer) and failures.verdict(answer.status) not in _PASSING:
-                return answer
-            self._note_mishap(answer)
-            self._check_repeatable(question, answer)
-            self._check_budget(question, answer, attempt, waited_seconds)
-            waited_seconds += self._wait_before_retry(answer, attempt)
+            outcome = self._exchange(question, token)
+            if isinstance(outcome, Answer) and not outcome.is_passing:
+                return outcome
+            self._note_mishap(outcome)
+            history = History(self.request_count, self.retry_count, attempt, waited_seconds, self.has_server_clock)
+            error = giving_up(question, outcome, history, self._host)
+            if error is not None:
+                raise error
+            waited_seconds += self._wait_before_retry(outcome, attempt)
             with self._count:
                 self.retry_count += 1
         raise AssertionError  # the count has no end
 
-    def _wait_before_retry(self, answer: _Answer | _Broken, attempt: int) -> float:
+    def _wait_before_retry(self, outcome: Answer | Broken, attempt: int) -> float:
         """Wait as the answer asks, everybody; or with jitter, this thread only. Returns the seconds."""
-        asked = None
-        if isinstance(answer, _Answer):
-            asked = failures.wait_asked_for(answer.headers, answer.body, answer.answered_at)
+        asked = outcome.asked_wait_seconds
         seconds = failures.backoff_seconds(attempt) if asked is None else asked
-        if asked is not None or (isinstance(answer, _Answer) and failures.verdict(answer.status) is Verdict.THROTTLED):
+        if outcome.throttle_form:
             self._pacer.pause(seconds)  # the next request waits for it, and refuses to if it is too long
         else:
-            self._pacer.rest(seconds, f"retry after {_words(answer)}")
+            self._pacer.rest(seconds, f"retry after {outcome.words}")
         return seconds
 
-    def _note_mishap(self, answer: _Answer | _Broken) -> None:
+    def _note_mishap(self, outcome: Answer | Broken) -> None:
         with self._count:
-            if isinstance(answer, _Answer) and failures.is_throttle(answer.status, answer.headers):
-                self.throttles[failures.throttle_form(answer.status, answer.headers, answer.body)] += 1
+            if outcome.throttle_form:
+                self.throttles[outcome.throttle_form] += 1
             else:
-                self.mishaps[_words(answer)] += 1
+                self.mishaps[outcome.words] += 1
 
-    def _check_repeatable(self, question: _Question, answer: _Answer | _Broken) -> None:
-        if question.may_repeat or (isinstance(answer, _Broken) and not answer.was_sent):
-            return
-        if isinstance(answer, _Answer) and failures.verdict(answer.status) is Verdict.THROTTLED:
-            return
-        raise failures.UncertainWriteError(
-            f"Whether {question.method} {question.path} was done is not known ({_words(answer)}): look whether the "
-            "entry is there before you send it again."
-        )
-
-    def _check_budget(
-        self, question: _Question, answer: _Answer | _Broken, attempt: int, waited_seconds: float
-    ) -> None:
-        at_first = isinstance(answer, _Broken) and not answer.was_sent and self._server_clock is None
-        attempts = _ATTEMPTS_AT_FIRST_CONTACT if at_first else _ATTEMPTS
-        is_patient = attempt < attempts and waited_seconds < failures.LONGEST_WAIT_SECONDS
-        if is_patient and failures.may_retry(self.retry_count, self.request_count):
-            return
-        why = f"{_words(answer)}, attempt {attempt}"
-        if is_patient:
-            why += f"; more than a tenth of all requests failed, {self.retry_count} of {self.request_count}"
-        if isinstance(answer, _Broken):
-            host = urlsplit(self._settings.base_url).netloc
-            failed = "does not answer as it should" if answer.was_sent else "cannot be reached"
-            raise TryAgainLaterError(
-                f"{host} {failed} ({why}): try again later, or check NEXUDUS_BASE_URL and the network."
-            )
-        if failures.verdict(answer.status) is Verdict.THROTTLED:
-            raise failures.ThrottledError(
-                f"Stopped, resumable: the API keeps throttling ({why}); run the same command again later, or lower "
-                "NEXUDUS_REQUESTS_PER_MINUTE."
-            )
-        raise TryAgainLaterError(f"The API failed on {question.method} {question.path} ({why}): try again later.")
-
-    def _exchange(self, question: _Question, token: Token | None) -> _Answer | _Broken:
+    def _exchange(self, question: Question, token: Token | None) -> Answer | Broken:
         """One request, one answer, or why there is none."""
-        self._pacer.draw_near()
+        self._pacer.draw_near(is_write=question.is_write)
         with self._count:
             if self._max_requests is not None and self.request_count >= self._max_requests:
                 raise failures.RequestsUsedUpError(f"{self._max_requests} requests are enough: run it again for more.")
             self.request_count += 1
-            self.data_request_count += question.path != TOKEN_PATH
+            self.data_request_count += not question.is_for_token
         headers = dict(question.headers)
         if token is not None:
             headers["authorization"] = f"Bearer {token.access}"
         try:
             answer = self._send(question, headers)
         except httpx.HTTPError as error:
-            broken = _classified(error, urlsplit(self._settings.base_url).netloc)
+            broken = _classified(error, self._host)
         else:
-            if question.may_repeat and failures.is_cut_short(answer.body):
-                return _Broken("the answer was cut short", was_sent=True)
+            if not question.is_write and failures.is_cut_short(answer.body):
+                return Broken("the answer was cut short", was_sent=True)
             return answer
         # Outside the handler: httpx errors carry the request, and with it the token, into tracebacks.
         if isinstance(broken, PipelineError):
             raise broken
         return broken
 
-    def _send(self, question: _Question, headers: dict[str, str]) -> _Answer:
+    def _send(self, question: Question, headers: dict[str, str]) -> Answer:
         sent = time.monotonic()
 
         def admit_to_the_wire(event: str, _: object) -> None:
             # Not before the connection is made: that takes a while, and the request behind would come too early.
             nonlocal sent
             if event == "http11.send_request_headers.started":
-                self._pacer.admit()
+                self._pacer.admit(is_write=question.is_write)
                 sent = time.monotonic()
 
         body = bytearray()
@@ -298,14 +226,10 @@ class NexudusClient:
         date = _date_of(response.headers.get("date"))
         if date is not None:
             self._server_clock = (date, time.monotonic())
-        return _Answer(response.status_code, dict(response.headers), bytes(body), date or self._clock())
+        return Answer(response.status_code, dict(response.headers), bytes(body), date or self._clock())
 
 
-def _words(answer: _Answer | _Broken) -> str:
-    return answer.why if isinstance(answer, _Broken) else f"status {answer.status}"
-
-
-def _classified(error: httpx.HTTPError, host: str) -> _Broken | PipelineError:
+def _classified(error: httpx.HTTPError, host: str) -> Broken | PipelineError:
     """What a transport error means. Its own text is used only where it cannot quote what was sent."""
     certificate = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
@@ -314,12 +238,12 @@ def _classified(error: httpx.HTTPError, host: str) -> _Broken | PipelineError:
             "point SSL_CERT_FILE at your organisation's certificate authority; checking it is never turned off."
         )
     if isinstance(error, httpx.ProxyError):
-        return _Broken(f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY refuses: {error}", was_sent=False)
+        return Broken(f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY refuses: {error}", was_sent=False)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return _Broken(str(error) or "no connection in time", was_sent=False)
+        return Broken(str(error) or "no connection in time", was_sent=False)
     if isinstance(error, httpx.TimeoutException):
-        return _Broken("no answer within NEXUDUS_TIMEOUT_SECONDS", was_sent=True)
-    return _Broken("the connection broke", was_sent=True)
+        return Broken("no answer within NEXUDUS_TIMEOUT_SECONDS", was_sent=True)
+    return Broken("the connection broke", was_sent=True)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -345,7 +269,7 @@ def _http_client(settings: Settings) -> httpx.Client:
             base_url=settings.base_url,
             # More threads than connections wait for each other as long as the pace makes them.
             timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
-            headers={"accept": "application/json", "user-agent": "nexudus-billing"},
+            headers={"accept": "application/json", "cache-control": "no-cache", "user-agent": "nexudus-billing"},
             # A session cookie would log us in beside the token and hide a missing role.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=())),
             # A proxy cannot reach this machine's loopback, and the sandbox is there.

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -31,19 +32,25 @@ _SHORTEST_TOLD_WAIT = 1.0  # seconds; the spacing between requests is not worth 
 # A stamp ahead of the clock is left from before the clock was set back: it says nothing about the pace.
 _AHEAD_MICROSECONDS = _MICROSECONDS
 _SCHEMA = """
-create table if not exists requests (went_at integer not null);
+create table if not exists requests (went_at integer not null, is_write integer not null);
 create index if not exists requests_went_at on requests (went_at);
+create index if not exists writes_went_at on requests (went_at) where is_write;
 create table if not exists pause (set_at integer not null, until_at integer not null);
 """
+_NTH_NEWEST = "select went_at from requests where went_at <= ? order by went_at desc limit 1 offset ?"
+_NTH_NEWEST_WRITE = _NTH_NEWEST.replace("where", "where is_write and")
+# Documented, and not a setting: this program writes little, and half the pace of reading is no hardship.
+_WRITES_PER_MINUTE = 60
 
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `count` requests in any `seconds`; `words` names it to people."""
+    """At most `count` requests, or writes, in any `seconds`; `words` names it to people."""
 
     count: int
     seconds: float
     words: str
+    of_writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,10 @@ class Wait:
 class Ledger(Protocol):
     """Where requests and pauses are written down. Moments are microseconds since 1970."""
 
-    def claim(self, now: int) -> Wait | None:
+    def claim(self, now: int, *, is_write: bool) -> Wait | None:
         """None: the request may go, and is written down; else how long it has to wait yet."""
 
-    def look(self, now: int) -> Wait | None:
+    def look(self, now: int, *, is_write: bool) -> Wait | None:
         """The same without writing anything down."""
 
     def pause(self, now: int, until: int) -> None:
@@ -76,7 +83,7 @@ class OwnLedger:
     def __init__(self) -> None:
         self._until = 0
 
-    def claim(self, now: int) -> Wait | None:
+    def claim(self, now: int, *, is_write: bool) -> Wait | None:  # noqa: ARG002 - a pause holds both
         """See Ledger."""
         return Wait(self._until - now, _THROTTLED) if self._until > now else None
 
@@ -109,24 +116,24 @@ class SharedLedger:
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from None
 
-    def claim(self, now: int) -> Wait | None:
+    def claim(self, now: int, *, is_write: bool) -> Wait | None:
         """See Ledger."""
         try:
             self._file.execute("begin immediate")
             try:
-                wait = self._wait(now)
+                wait = self._wait(now, is_write=is_write)
                 if wait is None:
-                    self._write_down(now)
+                    self._write_down(now, is_write=is_write)
             finally:
                 self._file.execute("commit")
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         return wait
 
-    def look(self, now: int) -> Wait | None:
+    def look(self, now: int, *, is_write: bool) -> Wait | None:
         """See Ledger."""
         try:
-            return self._wait(now)
+            return self._wait(now, is_write=is_write)
         except sqlite3.Error as error:
             raise self._unusable(error) from None
 
@@ -141,14 +148,16 @@ class SharedLedger:
         """See Ledger."""
         self._file.close()
 
-    def _wait(self, now: int) -> Wait | None:
-        longest = max((*self._waits(now), self._pause(now)), key=lambda wait: wait.microseconds)
+    def _wait(self, now: int, *, is_write: bool) -> Wait | None:
+        longest = max((*self._waits(now, is_write=is_write), self._pause(now)), key=lambda wait: wait.microseconds)
         return longest if longest.microseconds > 0 else None
 
-    def _waits(self, now: int) -> list[Wait]:
-        newest = "select went_at from requests where went_at <= ? order by went_at desc limit 1 offset ?"
+    def _waits(self, now: int, *, is_write: bool) -> list[Wait]:
         waits = []
         for limit in self._limits:
+            if limit.of_writes and not is_write:
+                continue
+            newest = _NTH_NEWEST_WRITE if limit.of_writes else _NTH_NEWEST
             with closing(self._file.execute(newest, (now + _AHEAD_MICROSECONDS, limit.count - 1))) as rows:
                 row = rows.fetchone()
             if row is not None:
@@ -161,12 +170,12 @@ class SharedLedger:
             (until,) = rows.fetchone()
         return Wait((until or 0) - now, _THROTTLED)
 
-    def _write_down(self, now: int) -> None:
+    def _write_down(self, now: int, *, is_write: bool) -> None:
         oldest = now - round(max(limit.seconds for limit in self._limits) * _MICROSECONDS)
         outdated = "went_at <= ? or went_at > ?"
         self._file.execute(f"delete from requests where {outdated}", (oldest, now + _AHEAD_MICROSECONDS))  # noqa: S608 - our own words
         self._file.execute("delete from pause where until_at <= ? or set_at > ?", (now, now + _AHEAD_MICROSECONDS))
-        self._file.execute("insert into requests values (?)", (now,))
+        self._file.execute("insert into requests values (?, ?)", (now, is_write))
 
     def _unusable(self, error: Exception) -> WrongUseError:
         return WrongUseError(
@@ -189,16 +198,16 @@ class Pacer:
         self._count = threading.Lock()
         self.waited_seconds = 0.0
 
-    def draw_near(self) -> None:
+    def draw_near(self, *, is_write: bool = False) -> None:
         """Return when a request may go at once or almost: a connection should not idle through a longer wait.
 
         Raises ThrottledError rather than wait longer than LONGEST_WAIT_SECONDS.
         """
-        self._wait_while(self._ledger.look, at_most=_SHORTEST_TOLD_WAIT)
+        self._wait_while(partial(self._ledger.look, is_write=is_write), at_most=_SHORTEST_TOLD_WAIT)
 
-    def admit(self) -> None:
+    def admit(self, *, is_write: bool = False) -> None:
         """Return when a request may go, in this very moment. Raises ThrottledError as `draw_near` does."""
-        self._wait_while(self._ledger.claim)
+        self._wait_while(partial(self._ledger.claim, is_write=is_write))
 
     def _wait_while(self, ask: Callable[[int], Wait | None], at_most: float = 0.0) -> None:
         # One thread waits for all: the others would only wake with it and wait on.
@@ -249,6 +258,12 @@ def limits_of(settings: Settings) -> list[Limit]:
     limits = [
         Limit(int(settings.request_spacing_ms > 0), settings.request_spacing_ms / 1000, "spacing of requests"),
         Limit(settings.requests_per_minute, 60, "NEXUDUS_REQUESTS_PER_MINUTE is used up"),
+        Limit(
+            min(_WRITES_PER_MINUTE, settings.requests_per_minute),
+            60,
+            "the API's limit of writes is used up",
+            of_writes=True,
+        ),
         Limit(settings.requests_per_hour, 3600, "NEXUDUS_REQUESTS_PER_HOUR is used up"),
     ]
     return [replace(limit, seconds=limit.seconds + _JITTER_SECONDS) for limit in limits if limit.count]
@@ -257,4 +272,4 @@ def limits_of(settings: Settings) -> list[Limit]:
 def ledger_for(settings: Settings) -> Ledger:
     """The ledger of the data directory, or, with every limit off, one that touches no file."""
     limits = limits_of(settings)
-    return SharedLedger(settings.data_dir / "pace.sqlite", limits) if limits else OwnLedger()
+    return SharedLedger(settings.data_dir / "request_pace.sqlite", limits) if limits else OwnLedger()

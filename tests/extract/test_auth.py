@@ -55,7 +55,7 @@ def test_what_is_kept_is_for_its_owner_only(small_sandbox, client_for, settings_
     data_dir = settings_for(small_sandbox.base_url).data_dir
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [data_dir, *data_dir.iterdir()]}
     assert modes.pop("data") == 0o700
-    assert {"token.json", "client_id", "pace.sqlite"} <= modes.keys()
+    assert {"token.json", "client_id", "request_pace.sqlite"} <= modes.keys()
     assert set(modes.values()) == {0o600}
 
 

@@ -49,6 +49,15 @@ def test_the_sixth_request_waits_for_the_first_to_be_a_minute_old(pacer_of, fake
     assert told == [(59.6, "NEXUDUS_REQUESTS_PER_MINUTE is used up")]
 
 
+def test_writes_have_a_limit_of_their_own(pacer_of, fake_time):
+    pacer = pacer_of(MINUTE, Limit(2, 60, "writes", of_writes=True))
+    for is_write in (True, True, False):
+        pacer.admit(is_write=is_write)
+    assert fake_time.naps == []
+    pacer.admit(is_write=True)
+    assert sum(fake_time.naps) == pytest.approx(60)
+
+
 def test_a_wait_longer_than_five_minutes_ends_the_run_at_once(pacer_of, fake_time):
     pacer = pacer_of(Limit(2, 3600, "NEXUDUS_REQUESTS_PER_HOUR is used up"))
     pacer.admit()
