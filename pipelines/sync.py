@@ -1,6 +1,5 @@
 """A sync from the command line: the assets that Dagster shows, run in this process and recorded in its instance."""
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +49,7 @@ def run_sync(settings: Settings, on_step: OnStep, config: PullConfig, *, verbose
     client, the reader or the warehouse raise.
     """
     with NexudusClient(settings) as client:
-        months = months_to_pull(settings, client, config, run_id=f"first entry {uuid.uuid4()}")
+        months = months_to_pull(settings, client, config)
         asked_before = client.data_request_count
     result = run_job(
         settings,

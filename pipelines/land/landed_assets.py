@@ -10,9 +10,11 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
 from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
-from pipelines.land.pull import OnStep, PullReport, close_before_first_entry, planned_windows, pull
+from pipelines.land.pull import OnStep, Pull, PullReport, close_before_first_entry, planned_windows
+from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.runs import recorded_run
 from pipelines.land.warehouse import open_warehouse
-from pipelines.settings import Settings
+from pipelines.settings import Clock, Settings, utc_now
 
 HISTORIES = dg.AssetKey(["land", "coworker_invoice_histories"])
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -42,25 +44,28 @@ def months(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     return dg.MonthlyPartitionsDefinition(start_date=settings.history_start.replace(day=1).isoformat(), end_offset=1)
 
 
-def history_until(settings: Settings, server_now: datetime) -> Window:
-    """All that may be read now: what is younger than the settling time could still get company in its minute."""
+def history_until(settings: Settings, now: datetime) -> Window:
+    """All that may be read now; what is younger than the settling time could still get company in its minute."""
     start = datetime.combine(settings.history_start, time(), UTC)
-    return Window(start, max(start, floor_minute(server_now - timedelta(minutes=settings.settle_minutes))))
+    return Window(start, max(start, floor_minute(now - timedelta(minutes=settings.settle_minutes))))
 
 
-def months_to_pull(settings: Settings, client: NexudusClient, config: PullConfig, run_id: str) -> tuple[str, str]:
+def months_to_pull(
+    settings: Settings, client: NexudusClient, config: PullConfig, clock: Clock = utc_now
+) -> tuple[str, str]:
     """First and last partition key that a run has to touch. Asks the API only where nothing is closed yet."""
     with open_warehouse(settings) as connection:
-        history = history_until(settings, client.server_now())
-        source = Histories(client, settings)
-        close_before_first_entry(connection, source, history, page_size=settings.page_size, run_id=run_id)
+        history = history_until(settings, clock())
+        close_before_first_entry(_pull(settings, connection, client, "before the first entry"), history)
         windows = _windows(connection, settings, history, config)
     first = min((window.start for window in windows), default=history.end)
     last = max((window.end - MINUTE for window in windows), default=history.end)
     return f"{first:%Y-%m-01}", f"{last:%Y-%m-01}"
 
 
-def landed_assets(settings: Settings, on_step: OnStep) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def landed_assets(
+    settings: Settings, on_step: OnStep, clock: Clock = utc_now
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The API's endpoint as Dagster sees it, and the table it lands in."""
     api = dg.AssetSpec(
         API,
@@ -81,22 +86,42 @@ def landed_assets(settings: Settings, on_step: OnStep) -> list[dg.AssetsDefiniti
     )
     def coworker_invoice_histories(context: dg.AssetExecutionContext, config: PullConfig) -> dg.MaterializeResult[None]:
         asked = context.partition_time_window
-        partition = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
+        partitions = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
         with NexudusClient(settings) as client, open_warehouse(settings) as connection:
-            history = history_until(settings, client.server_now())
-            windows = [window.meet(partition) for window in _windows(connection, settings, history, config)]
-            report = pull(
-                connection,
-                Histories(client, settings),
-                UPDATED_ON,
-                [window for window in windows if not window.is_empty],
-                page_size=settings.page_size,
-                run_id=context.run_id,
-                on_step=on_step,
-            )
-            return dg.MaterializeResult(metadata=dict(_metadata(connection, client, report)))
+            history = history_until(settings, clock())
+            pull = _pull(settings, connection, client, context.run_id, on_step)
+            with recorded_run(connection, client, pull.report, run_id=context.run_id, kind="sync", clock=clock):
+                windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
+                pull.read(UPDATED_ON, [window for window in windows if not window.is_empty])
+                if history.end in partitions:
+                    for axis in REFRESH_AXES:
+                        pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback_of(settings)))
+            return dg.MaterializeResult(metadata=dict(_metadata(connection, client, pull.report)))
 
     return [api, coworker_invoice_histories]
+
+
+def lookback_of(settings: Settings) -> timedelta:
+    """How far back what is closed is looked at again."""
+    return timedelta(minutes=settings.lookback_minutes)
+
+
+def _pull(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    client: NexudusClient,
+    run_id: str,
+    on_step: OnStep = lambda _: None,
+) -> Pull:
+    return Pull(
+        connection,
+        Histories(client, settings),
+        page_size=settings.page_size,
+        run_id=run_id,
+        settle=timedelta(minutes=settings.settle_minutes),
+        workers=settings.concurrent_requests,
+        on_step=on_step,
+    )
 
 
 def _windows(
@@ -107,7 +132,7 @@ def _windows(
         connection,
         UPDATED_ON,
         history,
-        lookback=timedelta(minutes=settings.lookback_minutes),
+        lookback=lookback_of(settings),
         page_size=settings.page_size,
     )
     allowed = [window.meet(config.window()) for window in planned]
@@ -118,10 +143,9 @@ def _metadata(
     connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport
 ) -> dict[str, int | float | str]:
     count = connection.execute("select count(*) from land.coworker_invoice_histories").fetchone() or (0,)
-    pulled = ", ".join(f"{w.start:%Y-%m-%dT%H:%M} to {w.end:%Y-%m-%dT%H:%M}" for w in report.windows)
     return {
         "dagster/row_count": int(count[0]),
-        "pulled": pulled or "nothing was missing",
+        "pulled": report.pulled or "nothing was missing",
         "rows_new": report.rows.new,
         "rows_changed": report.rows.changed,
         "rows_same": report.rows.same,

@@ -1,13 +1,15 @@
 """Windows of an axis from the API into the warehouse: one transaction an answer, rows and ledger together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import duckdb
+import msgspec
 
-from pipelines.extract.seek import UPDATED_ON, Axis, Dialect, Source, Step, first_instant, seek
-from pipelines.extract.windows import Window, floor_minute
+from pipelines.extract.seek import UPDATED_ON, Axis, Dialect, KnownRow, Source, Step, first_instant, seek
+from pipelines.extract.side_by_side import side_by_side
+from pipelines.extract.windows import Window, floor_minute, split
 from pipelines.land import ledger
 from pipelines.land.merge import RowCounts, land_page
 from pipelines.land.warehouse import transaction
@@ -15,61 +17,122 @@ from pipelines.land.warehouse import transaction
 
 @dataclass
 class PullReport:
-    """What a pull did so far: rows by outcome, answers landed, minutes that had to stay open."""
+    """What a run did so far.
 
-    windows: list[Window] = field(default_factory=list)
+    `rows` by outcome, `answer_count` answers landed, `remaining_count` rows still to come as far as the answers tell,
+    `open_minutes` minutes that never read consistently, `deleted_count` entries found gone, `fewest_request_count`
+    the questions that any reader would have needed.
+    """
+
+    windows: list[tuple[Axis, Window]] = field(default_factory=list)
     rows: RowCounts = field(default_factory=RowCounts)
     answer_count: int = 0
     remaining_count: int = 0
+    deleted_count: int = 0
+    fewest_request_count: int = 0
     open_minutes: list[datetime] = field(default_factory=list)
 
+    @property
+    def pulled(self) -> str:
+        """The ranges that were read, for a person."""
+        return ", ".join(
+            ("" if axis is UPDATED_ON else f"{axis.name} ")
+            + f"{window.start:%Y-%m-%dT%H:%M} to {window.end:%Y-%m-%dT%H:%M}"
+            for axis, window in self.windows
+        )
+
+
+# Each part ends with a page that is not full, so a part has to be worth it: at most 2 % more requests.
+_PAGES_PER_PART = 50
+_PARTS_PER_WORKER = 4
+_FEWEST_PARTS = 2
 
 OnStep = Callable[[PullReport], None]
 
 
-def pull(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    axis: Axis,
-    windows: Iterable[Window],
-    *,
-    page_size: int,
-    run_id: str,
-    on_step: OnStep = lambda _: None,
-) -> PullReport:
-    """Read the windows, one after the other, and land each answer as it comes.
+@dataclass(frozen=True)
+class Pull:
+    """How windows are read and landed: from where, in what pages, by how many workers, under which run's name."""
 
-    Killed at any instant, what was landed stays and what was not is still a gap. Raises what `seek` and the client
-    raise; everything landed before stays true.
-    """
-    dialect = Dialect(page_size)
-    report = PullReport(list(windows))
-    for window in report.windows:
-        seam = ledger.seam_of(connection, axis, _known_part(connection, axis, window))
-        for step in seek(source, axis, window, dialect, seam):
-            _land(connection, axis, step, run_id, report)
-            on_step(report)
-    report.open_minutes = dialect.open_minutes
-    return report
+    connection: duckdb.DuckDBPyConnection
+    source: Source
+    page_size: int
+    run_id: str
+    settle: timedelta
+    workers: int = 1
+    on_step: OnStep = lambda _: None
+    report: PullReport = field(default_factory=PullReport)
+
+    def read(self, axis: Axis, windows: Iterable[Window]) -> None:
+        """Read the windows and land each answer as it comes; a large window is split and read side by side.
+
+        Killed at any instant, what was landed stays and what was not is still a gap. Raises what `seek` and the
+        client raise; everything landed before stays true.
+        """
+        dialect = Dialect(self.page_size)
+        for window in windows:
+            self.report.windows.append((axis, window))
+            seam = ledger.seam_of(self.connection, axis, _known_part(self.connection, axis, window))
+            rows_before = sum(self.report.rows)
+            for step in _read(self.source, axis, window, dialect, seam, workers=self.workers):
+                self.land(axis, step)
+                self.on_step(self.report)
+            row_count = sum(self.report.rows) - rows_before
+            self.report.fewest_request_count += max(1, -(-row_count // dialect.page_size))
+        self.report.open_minutes += dialect.open_minutes
+
+    def land(self, axis: Axis, step: Step) -> None:
+        """One answer and what it closes, in one transaction."""
+        answer = step.answer
+        with transaction(self.connection):
+            self.report.rows += land_page(self.connection, answer.records, answer.rejected, answer.answered_at)
+            if step.closed:
+                # What is younger than the settling time, by the server's clock, could still get company.
+                settled_at = floor_minute(answer.answered_at - self.settle)
+                ledger.close(
+                    self.connection,
+                    axis,
+                    Window(step.closed.start, min(step.closed.end, settled_at)),
+                    run_id=self.run_id,
+                    row_count=answer.record_count,
+                    request_count=1,
+                    closed_at=answer.answered_at,
+                )
+        self.report.answer_count += 1
+        left = answer.total_items - answer.record_count
+        self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left)
 
 
-def close_before_first_entry(
-    connection: duckdb.DuckDBPyConnection, source: Source, history: Window, *, page_size: int, run_id: str
-) -> None:
-    """Close the empty years before the first entry, by one request, where nothing in `history` is closed yet.
+def _read(
+    source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...], *, workers: int
+) -> Iterator[Step]:
+    """One question tells how much there is: a small window goes on in one go, a large one is split."""
+    steps = seek(source, axis, window, dialect, seam)
+    first = next(steps, None)
+    if first is None:
+        return
+    yield first
+    part_count = min(first.answer.total_items // dialect.page_size // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)
+    if first.closed is None or part_count < _FEWEST_PARTS:
+        yield from steps
+        return
+    rest = Window(first.closed.end, window.end)
+    yield from side_by_side((seek(source, axis, part, dialect) for part in split(rest, part_count)), workers)
+
+
+def close_before_first_entry(pull: Pull, history: Window) -> None:
+    """Close the empty years before the first entry, by one request, where the beginning of `history` is not closed.
 
     Without it a first sync would touch every month since NEXUDUS_HISTORY_START.
     """
-    closed = ledger.closed_windows(connection, UPDATED_ON)
+    closed = ledger.closed_windows(pull.connection, UPDATED_ON)
     before = Window(history.start, min(closed[0].start, history.end) if closed else history.end)
     if before.is_empty:
         return
-    answer, first = first_instant(source, UPDATED_ON, before, Dialect(page_size))
-    empty = Window(before.start, floor_minute(first) if first else before.start)
-    with transaction(connection):
-        ledger.close(
-            connection, UPDATED_ON, empty, run_id=run_id, row_count=0, request_count=1, closed_at=answer.answered_at
-        )
+    answer, first = first_instant(pull.source, UPDATED_ON, before, Dialect(pull.page_size))
+    if first:
+        nothing = msgspec.structs.replace(answer, records=[], rejected=[])
+        pull.land(UPDATED_ON, Step(nothing, Window(before.start, floor_minute(first))))
 
 
 def planned_windows(
@@ -87,21 +150,3 @@ def _known_part(connection: duckdb.DuckDBPyConnection, axis: Axis, window: Windo
         (known for known in overlaps if known.start == window.start and not known.is_empty),
         Window(window.start, window.start),
     )
-
-
-def _land(connection: duckdb.DuckDBPyConnection, axis: Axis, step: Step, run_id: str, report: PullReport) -> None:
-    answer = step.answer
-    with transaction(connection):
-        report.rows += land_page(connection, answer.records, answer.rejected, answer.answered_at)
-        if step.closed:
-            ledger.close(
-                connection,
-                axis,
-                step.closed,
-                run_id=run_id,
-                row_count=answer.record_count,
-                request_count=1,
-                closed_at=answer.answered_at,
-            )
-    report.answer_count += 1
-    report.remaining_count = answer.total_items - answer.record_count

@@ -19,6 +19,8 @@ select
     null::timestamptz as deleted_at,
     known.id is null as is_unknown,
     known.content_hash is distinct from md5(page.raw) as is_changed,
-    known.id is null or (page.updated_on, page.seen_at) >= (known.updated_on, known.seen_at) as is_current,
+    known.id is null
+    or page.updated_on > known.updated_on
+    or (page.updated_on = known.updated_on and page.seen_at >= known.seen_at) as is_current,
 from page
 left join known on page.id = known.id;

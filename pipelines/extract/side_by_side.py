@@ -1,0 +1,71 @@
+"""Several ranges read at once, each by its own thread, within the one pace of the client."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+from pipelines.extract.seek import Step
+
+_DONE = object()
+
+
+def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[Step]:
+    """The steps of all readers as they come. At most one step a worker waits to be taken, so memory stays flat.
+
+    The first error of any reader is raised once what came before it was yielded; the others then stop.
+    """
+    readers = list(readers)
+    if len(readers) == 1 or workers == 1:
+        for reader in readers:
+            yield from reader
+        return
+    todo: queue.SimpleQueue[Iterator[Step]] = queue.SimpleQueue()
+    for reader in readers:
+        todo.put(reader)
+    done: queue.Queue[object] = queue.Queue(maxsize=workers)
+    stop = threading.Event()
+    # Daemons: an interrupted run ends at once and does not wait for the answers under way.
+    threads = [threading.Thread(target=_work, args=(todo, done, stop), daemon=True) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in threads:
+            yield from _until_a_worker_ends(done)
+    finally:
+        stop.set()
+
+
+def _until_a_worker_ends(done: "queue.Queue[object]") -> Iterator[Step]:
+    while (item := done.get()) is not _DONE:
+        if isinstance(item, Step):
+            yield item
+        elif isinstance(item, BaseException):
+            raise item
+
+
+def _work(todo: "queue.SimpleQueue[Iterator[Step]]", done: "queue.Queue[object]", stop: threading.Event) -> None:
+    try:
+        while True:
+            for step in todo.get_nowait():
+                _put(done, step, stop)
+    except queue.Empty:
+        _put(done, _DONE, stop)
+    except _StoppedError:
+        pass
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that reads
+        _put(done, error, stop)
+
+
+def _put(done: "queue.Queue[object]", item: object, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            done.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        else:
+            return
+    raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """Nobody takes the steps any more."""

@@ -1,0 +1,55 @@
+"""The landing stage's own record, `land.runs`: one row a run, written at its start and completed at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from pipelines.extract.client import NexudusClient
+from pipelines.land.pull import PullReport
+from pipelines.settings import Clock, utc_now
+
+
+@contextmanager
+def recorded_run(
+    connection: duckdb.DuckDBPyConnection,
+    client: NexudusClient,
+    report: PullReport,
+    *,
+    run_id: str,
+    kind: str,
+    clock: Clock = utc_now,
+) -> Iterator[None]:
+    """Record what happens inside as a run of `kind` (`sync`, `reconcile`), whether it ends well or not."""
+    connection.execute(
+        "insert into land.runs by name select $run_id as run_id, $kind as kind, $started_at as started_at",
+        {"run_id": run_id, "kind": kind, "started_at": clock()},
+    )
+    outcome = "done"
+    try:
+        yield
+    except BaseException as error:
+        outcome = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        values = {
+            "ended_at": clock(),
+            "outcome": outcome,
+            "pulled": report.pulled,
+            "new_count": report.rows.new,
+            "changed_count": report.rows.changed,
+            "same_count": report.rows.same,
+            "rejected_count": report.rows.rejected,
+            "deleted_count": report.deleted_count,
+            "request_count": client.request_count,
+            "data_request_count": client.data_request_count,
+            "fewest_data_request_count": report.fewest_request_count,
+            "retry_count": client.retry_count,
+            "waited_seconds": client.waited_seconds,
+            "open_minutes": report.open_minutes,
+        }
+        assignments = ", ".join(f"{name} = ${name}" for name in values)
+        connection.execute(
+            f"update land.runs set {assignments} where run_id = $run_id and kind = $kind and ended_at is null",  # noqa: S608
+            values | {"run_id": run_id, "kind": kind},
+        )
