@@ -232,5 +232,8 @@ def test_two_processes_that_renew_at_once_cost_one_renewal(small_sandbox, client
     processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path.cwd()) for _ in range(3)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
-    assert [process.communicate("go\n", timeout=30)[0] for process in processes] == ["200\n"] * 3
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=30)[0] for process in processes] == ["200\n"] * 3
     assert len(token_requests(small_sandbox)) == before + 1

@@ -5,11 +5,14 @@ import logging
 import stat
 import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from pipelines.errors import PipelineError
+from pipelines.extract.auth import Token
+from pipelines.extract.exchanges import Answer, Question
 from pipelines.extract.failures import HISTORIES_PATH
 from pipelines.extract.histories import Histories, HistoryFilters, NewHistoryEntry
 from pipelines.sandbox.tokens import User
@@ -155,6 +158,18 @@ def test_writes_that_fail(watch, small_sandbox):
         histories.create(NewHistoryEntry(coworker_invoice_id=invoice_id, name="n", description="d"))
 
     watch(write_in_vain, fails=True)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        Token("canary access", 0.0, "canary refresh"),
+        Question("POST", "/api/token", content=b"canary", headers={"authorization": "canary"}),
+        Answer(200, {"set-cookie": "canary"}, b'{"access_token":"canary"}', datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_what_holds_a_secret_does_not_print_it(holder):
+    assert "canary" not in f"{holder} {holder!r}"
 
 
 def test_a_token_that_no_header_can_carry(client_for, small_sandbox, everything_logged):
