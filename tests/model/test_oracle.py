@@ -1,0 +1,198 @@
+"""Random histories, and the definitions once more in plain Python: both must agree exactly."""
+
+import random
+from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
+from math import sqrt
+from zoneinfo import ZoneInfo
+
+import pytest
+from given import EXPIRED, IN_FLIGHT, NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, rows
+
+ZONE = "America/New_York"
+TEXTS = {
+    SUCCESS: "succeeded",
+    NO_FUNDS: "failed",
+    EXPIRED: "failed",
+    NO_MANDATE: "failed",
+    IN_FLIGHT: "pending",
+    "Note": None,
+}
+AMOUNTS = ["0.1", "0.3", "19.99", "1500", "12.345", "99999999999999.9999", "0", None]
+AS_OF = START + timedelta(days=120)
+
+
+def random_history(seed):
+    dice = random.Random(seed)
+    entries = []
+    for number in range(1, 900):
+        invoice = dice.randrange(1, 250)
+        facts = random.Random(f"{seed} {invoice}")
+        paid = facts.choice([None, START + timedelta(days=facts.uniform(0, 110))])
+        entries.append(
+            entry(
+                number,
+                invoice,
+                dice.choice(list(TEXTS)),
+                round(dice.uniform(0, 100) * 24) / 24,
+                business=facts.choice([1, 2]),
+                currency=facts.choice(["GBP", "JPY", "KWD", None]),
+                amount=facts.choice(AMOUNTS),
+                draft=facts.random() < 0.1,
+                refunded=facts.random() < 0.1,
+                paid_on=paid,
+                deleted_at=AS_OF if dice.random() < 0.1 else None,
+            )
+        )
+    return entries
+
+
+class Invoice:
+    """What the oracle needs of an invoice: its attempts in order and the group that it belongs to."""
+
+    def __init__(self, entries):
+        first = entries[0]
+        self.group = (first["coworker_invoice_business_id"], first["coworker_invoice_business_currency_code"])
+        self.amount = first["coworker_invoice_total_amount"]
+        self.amount = None if self.amount is None else Decimal(self.amount)
+        self.counts = not first["coworker_invoice_draft"] and (self.amount is None or self.amount > 0)
+        self.paid_on, self.refunded = first["coworker_invoice_paid_on"], first["coworker_invoice_refunded"]
+        live = sorted(
+            (each["created_on"], each["id"], TEXTS[each["description"]]) for each in entries if not each["deleted_at"]
+        )
+        self.attempts = [(local(at), outcome, at) for at, _, outcome in live if outcome in {"succeeded", "failed"}]
+        self.pending = [local(at) for at, _, outcome in live if outcome == "pending"]
+
+
+def local(moment):
+    return moment.astimezone(ZoneInfo(ZONE)).date()
+
+
+def ratio(part, whole):
+    return float(part) / float(whole) if whole else None
+
+
+def wilson(failed, size):
+    z, share = 1.959963984540054, failed / size
+    centre = (share + z * z / (2 * size)) / (1 + z * z / size)
+    half = z * sqrt(share * (1 - share) / size + z * z / (4 * size * size)) / (1 + z * z / size)
+    return 0.0 if failed == 0 else centre - half, 1.0 if failed == size else centre + half
+
+
+def expected_rates(invoices, period):
+    sums = defaultdict(lambda: defaultdict(int))
+    for number, invoice in invoices.items():
+        for order, (day, outcome, _) in enumerate(invoice.attempts):
+            group = sums[*invoice.group, period(day)]
+            amount = invoice.amount or Decimal(0)
+            group.setdefault("invoices", set()).add(number)
+            failed = outcome == "failed"
+            if failed:
+                group.setdefault("failed_invoices", set()).add(number)
+            for name, part in (("attempt", True), ("first", order == 0)):
+                group[f"{name}_count"] += part
+                group[f"{name}_failed"] += part and failed
+                group[f"{name}_amount"] += part * amount
+                group[f"{name}_failed_amount"] += part * failed * amount
+        for day in invoice.pending:
+            sums[*invoice.group, period(day)]["pending"] += 1
+    return {
+        key: (
+            group["attempt_count"],
+            group["attempt_failed"],
+            group["pending"],
+            group["attempt_amount"],
+            group["attempt_failed_amount"],
+            ratio(group["attempt_failed"], group["attempt_count"]),
+            *(wilson(group["attempt_failed"], group["attempt_count"]) if group["attempt_count"] else (None, None)),
+            ratio(len(group.get("failed_invoices", ())), len(group.get("invoices", ()))),
+            ratio(group["first_failed"], group["first_count"]),
+            ratio(group["first_failed_amount"], group["first_amount"]),
+            ratio(group["attempt_failed_amount"], group["attempt_amount"]),
+        )
+        for key, group in sums.items()
+    }
+
+
+RATE_COLUMNS = (
+    "attempt_count, failed_attempt_count, pending_count, attempted_amount, failed_amount, attempt_failure_ratio,"
+    " attempt_failure_low_ratio, attempt_failure_high_ratio, invoice_failure_ratio, first_attempt_failure_ratio,"
+    " first_attempt_amount_failure_ratio, amount_failure_ratio"
+)
+
+
+def expected_recovery(invoice):
+    failed = [(day, at) for day, outcome, at in invoice.attempts if outcome == "failed"]
+    day, at = failed[0]
+    later = [
+        when
+        for _, outcome, when in invoice.attempts[invoice.attempts.index((day, "failed", at)) :]
+        if outcome == "succeeded"
+    ]
+    state = "refunded" if invoice.refunded else "recovered" if invoice.paid_on else "open"
+    days = None
+    if state == "recovered":
+        paid = invoice.paid_on if invoice.paid_on >= at or not later else min(later)
+        days = max(0, (local(paid) - day).days)
+    return (state, days, len(failed), (local(AS_OF) - timedelta(days=1) - day).days)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sql_and_plain_python_agree_exactly(warehouse, seed):
+    entries = random_history(seed)
+    land(warehouse, *entries)
+    close_until(warehouse, AS_OF)
+    model(warehouse, ZONE)
+    by_invoice = defaultdict(list)
+    for each in entries:
+        by_invoice[each["coworker_invoice_id"]].append(each)
+    invoices = {number: Invoice(each) for number, each in by_invoice.items()}
+    invoices = {number: invoice for number, invoice in invoices.items() if invoice.counts}
+
+    for table, key, period in (
+        ("daily_payment_failure_rates", "day_date", lambda day: day),
+        ("monthly_payment_failure_rates", "month_start_date", lambda day: day.replace(day=1)),
+    ):
+        counted = "where attempt_count + pending_count > 0"
+        query = f"select business_id, currency_code, {key}, {RATE_COLUMNS} from model.{table} {counted}"
+        found = {row[:3]: row[3:] for row in warehouse.execute(query).fetchall()}
+        assert found == expected_rates(invoices, period)
+
+    query = (
+        "select invoice_id, recovery_state, days_to_recover, failed_attempt_count, observed_days"
+        " from model.failed_invoice_recoveries"
+    )
+    found = {row[0]: row[1:] for row in warehouse.execute(query).fetchall()}
+    failing = {
+        number: each for number, each in invoices.items() if any(outcome == "failed" for _, outcome, _ in each.attempts)
+    }
+    assert found == {number: expected_recovery(invoice) for number, invoice in failing.items()}
+
+
+def test_a_million_dimes_are_a_hundred_thousand_exactly(warehouse):
+    warehouse.execute(
+        "insert into land.coworker_invoice_histories by name select i as id, i as coworker_invoice_id,"
+        " 'Payment received' as name, '' as description, 0.1::decimal(18, 4) as coworker_invoice_total_amount,"
+        " 'GBP' as coworker_invoice_business_currency_code, 7 as coworker_invoice_business_id, false as is_problem,"
+        " timestamptz '2025-03-03 09:00:00+00' as created_on, created_on as updated_on, created_on as seen_at"
+        " from range(1000000) as numbers (i)"
+    )
+    model(warehouse)
+    assert rows(warehouse, "select attempted_amount from model.monthly_payment_failure_rates") == [
+        {"attempted_amount": Decimal(100000)}
+    ]
+
+
+def test_yen_dinars_and_amounts_of_fourteen_digits_are_exact(warehouse):
+    amounts = {"JPY": ["1", "99999999999999"], "KWD": ["0.001", "0.003"], "GBP": ["99999999999999.9999"] * 3}
+    numbered = enumerate((currency, amount) for currency, each in amounts.items() for amount in each)
+    land(
+        warehouse,
+        *(entry(number, number, NO_FUNDS, currency=currency, amount=amount) for number, (currency, amount) in numbered),
+    )
+    model(warehouse)
+    found = dict(
+        warehouse.execute("select currency_code, failed_amount from model.monthly_payment_failure_rates").fetchall()
+    )
+    assert found == {"JPY": Decimal(100000000000000), "KWD": Decimal("0.004"), "GBP": Decimal("299999999999999.9997")}
