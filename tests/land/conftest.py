@@ -1,0 +1,66 @@
+"""A warehouse in memory, settings and clients for a sandbox, and the fixtures of the package."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from memory_warehouse import memory_warehouse
+
+from pipelines.extract.client import NexudusClient
+from pipelines.extract.histories import Histories
+from pipelines.sandbox.emulator import Sandbox
+from pipelines.sandbox.pytest_plugin import (  # noqa: F401 - pytest finds fixtures by their names here
+    sandbox,
+    sandbox_knobs,
+    sandbox_operator,
+    start_sandbox,
+)
+from pipelines.settings import Settings
+
+
+@pytest.fixture
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with memory_warehouse() as connection:
+        yield connection
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings for a sandbox: its login, no pace, everything kept below the test's own folder."""
+
+    def make(running: Sandbox, **changes: object) -> Settings:
+        values: dict[str, object] = {
+            "base_url": running.base_url,
+            "username": running.username,
+            "password": running.password,
+            "data_dir": tmp_path / "data",
+            "request_spacing_ms": 0,
+            "requests_per_minute": 0,
+            "requests_per_hour": 0,
+            "timeout_seconds": 5,
+        }
+        return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def histories_of(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., Histories]]:
+    """The endpoint of a sandbox, read by the real client, which only pretends to wait."""
+    with ExitStack() as stack:
+
+        def connect(running: Sandbox, **changes: object) -> Histories:
+            now = datetime(2026, 1, 1, tzinfo=UTC)
+
+            def sleep(seconds: float) -> None:
+                nonlocal now
+                now += timedelta(seconds=seconds)
+
+            settings = settings_for(running, **changes)
+            client = stack.enter_context(NexudusClient(settings, clock=lambda: now, sleep=sleep))
+            return Histories(client, settings)
+
+        yield connect

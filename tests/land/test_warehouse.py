@@ -1,0 +1,158 @@
+"""The warehouse file: private, one writer, and a plain sentence where it cannot be had."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
+
+import duckdb
+import pytest
+
+from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.land.warehouse import open_warehouse, transaction
+from pipelines.settings import Settings
+
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(path) -> Iterator[subprocess.Popen]:
+    """A process that holds the file open for writing, until its stdin is closed."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+        holder.stdin.close()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(_env_file=None, data_dir=tmp_path / "data")
+
+
+def test_folder_and_file_are_for_their_owner_only(settings):
+    with open_warehouse(settings):
+        pass
+
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+    assert (settings.data_dir / "warehouse.duckdb").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_written_is_there_at_the_next_opening_and_for_readers(settings):
+    with open_warehouse(settings) as connection:
+        connection.execute("insert into land.rejected_records (reason) values ('kept')")
+
+    for read_only in (False, True):
+        with open_warehouse(settings, read_only=read_only) as connection:
+            assert connection.execute("select reason from land.rejected_records").fetchall() == [("kept",)]
+
+
+def test_a_reader_cannot_write(settings):
+    with open_warehouse(settings):
+        pass
+    with open_warehouse(settings, read_only=True) as connection, pytest.raises(duckdb.InvalidInputException):
+        connection.execute("delete from land.windows")
+
+
+def test_times_are_utc_and_the_reporting_zone_is_known(tmp_path):
+    settings = Settings(_env_file=None, data_dir=tmp_path, reporting_timezone="Asia/Tokyo")
+    with open_warehouse(settings) as connection:
+        found = connection.execute("select current_setting('timezone'), getvariable('reporting_timezone')").fetchone()
+
+    assert found == ("UTC", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_second_process_waits_and_is_then_told_who_holds_the_file(settings, read_only):
+    with open_warehouse(settings):
+        pass
+    with (
+        held_by_another_process(settings.warehouse_path) as holder,
+        pytest.raises(TryAgainLaterError, match=rf"held by .*\(process {holder.pid}\)"),
+        open_warehouse(settings, read_only=read_only, wait_seconds=0.3),
+    ):
+        pass
+
+
+def test_a_second_process_goes_on_as_soon_as_the_first_is_done(settings):
+    with open_warehouse(settings):
+        pass
+    with held_by_another_process(settings.warehouse_path) as holder:
+        Timer(0.3, holder.stdin.close).start()
+        with open_warehouse(settings, wait_seconds=10) as connection:
+            assert connection.execute("select count(*) from land.windows").fetchone() == (0,)
+
+
+def test_two_tasks_of_one_process_do_not_write_at_once(settings):
+    with (
+        open_warehouse(settings),
+        pytest.raises(TryAgainLaterError, match="another task of this process"),
+        open_warehouse(settings, wait_seconds=0),
+    ):
+        pass
+
+
+def refused(settings, **options):
+    with pytest.raises(WrongUseError) as error, open_warehouse(settings, wait_seconds=0, **options):
+        pass
+    return str(error.value)
+
+
+def test_a_file_that_is_no_warehouse_is_named_and_left_as_it_is(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("Not a database, but long enough to be looked at. " * 200)
+    before = file.read_bytes()
+
+    assert str(file) in refused(Settings(_env_file=None, data_dir=tmp_path, warehouse=str(file)))
+    assert file.read_bytes() == before
+
+
+def test_a_folder_is_no_warehouse(tmp_path):
+    assert "NEXUDUS_WAREHOUSE" in refused(Settings(_env_file=None, data_dir=tmp_path, warehouse=str(tmp_path)))
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+
+    sentence = refused(Settings(_env_file=None, data_dir=tmp_path / "file" / "data"))
+
+    assert "NEXUDUS_DATA_DIR" in sentence
+    assert sentence.count("\n") == 0
+
+
+def test_a_reader_does_not_make_what_is_missing(settings):
+    refused(settings, read_only=True)
+
+    assert not settings.data_dir.exists()
+
+
+def test_a_path_with_a_quote_in_it_is_a_path(tmp_path):
+    settings = Settings(_env_file=None, data_dir=tmp_path / "the analyst's data")
+    with open_warehouse(settings):
+        pass
+
+    assert (settings.data_dir / "warehouse.duckdb").exists()
+
+
+def test_a_transaction_is_all_of_it_or_nothing(warehouse):
+    def add():
+        warehouse.execute("insert into land.rejected_records (reason) values ('one more')")
+
+    def add_and_break():
+        with transaction(warehouse):
+            add()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add_and_break()
+    assert warehouse.execute("select count(*) from land.rejected_records").fetchone() == (0,)
+
+    with transaction(warehouse):
+        add()
+    assert warehouse.execute("select count(*) from land.rejected_records").fetchone() == (1,)
