@@ -13,7 +13,7 @@ from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.settings import Settings
 from pipelines.sql_files import sql_folder
 
-SCHEMAS = ("land", "model")
+SCHEMAS = ("land", "model", "record")
 _WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.25
 
@@ -45,10 +45,10 @@ def open_warehouse(
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the schemas and the landing tables in the current database where they are missing."""
+    """Make the schemas, the landing tables and the outbox in the current database where they are missing."""
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
-    for file in sorted(sql_folder("land").glob("*.sql")):
+    for file in sorted([*sql_folder("land").glob("*.sql"), *(sql_folder("record") / "tables").glob("*.sql")]):
         connection.execute(file.read_text(encoding="utf-8"))
 
 
