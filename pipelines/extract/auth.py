@@ -58,7 +58,7 @@ class Login:
         self._clock = clock
         self._lock = threading.RLock()
         self._token: Token | None = None
-        self._client_id = settings.client_id
+        self._client_id = settings.client_id and _header_safe(settings.client_id, "NEXUDUS_CLIENT_ID")
         if settings.access_token is not None:
             self._token = Token(_header_safe(settings.access_token.get_secret_value(), "NEXUDUS_ACCESS_TOKEN"))
         elif not settings.username or settings.password is None:

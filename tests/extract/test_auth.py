@@ -193,6 +193,11 @@ def test_a_token_that_no_header_can_carry_is_refused_before_it_is_sent(small_san
         client_for(small_sandbox, access_token=token).get(HISTORIES_PATH, ONE)
 
 
+def test_a_client_id_that_no_header_can_carry_is_refused_before_it_is_sent(small_sandbox, client_for):
+    with pytest.raises(WrongUseError, match="NEXUDUS_CLIENT_ID"):
+        client_for(small_sandbox, client_id="finance\nnight")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable to root")
 def test_an_unwritable_data_directory_is_named(tmp_path):
     tmp_path.chmod(0o500)
