@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     requests_per_minute: Count = 120
     requests_per_hour: Count = 5000
     request_spacing_ms: Count = 100
+    writes_per_day: Count = 2500
     concurrent_requests: Annotated[int, Field(ge=1)] = 4
     settle_minutes: Count = 5
     lookback_minutes: Count = 60
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     reporting_timezone: Zone = "UTC"
     filter_timezone: Zone = "UTC"
     publish_personal_data: bool = False
+    escalate_after_sync: bool = False
     alert_webhook_url: SecretStr | None = None
 
     @field_validator("base_url")
