@@ -29,6 +29,7 @@ from pipelines.settings import Clock, Settings, utc_now
 
 __all__ = ["DeepPageError", "NexudusClient", "Reply"]
 
+_MOST_RENEWALS = 4  # for one question
 # httpx counts its time-out from byte to byte; an answer that drips is given up after so many of them.
 _TIMEOUTS_PER_ANSWER = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -63,6 +64,7 @@ class NexudusClient:
         self._host = self._http.base_url.netloc.decode("ascii")
         self._pacer = Pacer(ledger_for(settings), clock=clock, sleep=sleep, on_wait=on_wait)
         self._count = threading.Lock()
+        self._accepted: set[int] = set()  # hashes of tokens, for a token must not be printed with the client
         self._server_clock: tuple[datetime, float] | None = None
         self.request_count = 0
         self.data_request_count = 0
@@ -121,19 +123,31 @@ class NexudusClient:
         self.close()
 
     def _authorised(self, question: Question) -> Reply:
-        token = self._login.token()
-        answer = self._settled(question, token)
-        if failures.verdict(answer.status) is Verdict.RENEW_TOKEN:
-            self.mishaps["401, token renewed"] += 1
-            # Ended token or missing role, nobody can tell: a new token, one more try, then it is the role.
-            token = self._login.renewed(token)
-            answer = self._settled(question, token)
+        answer = self._with_token(question)
         if failures.verdict(answer.status) is Verdict.DONE:
             return Reply(body=answer.body, answered_at=answer.answered_at, status=answer.status)
         location = answer.headers.get("location", "")
         raise failures.refusal(
             question.method, question.path, answer.status, answer.body, page=question.page, location=location
         )
+
+    def _with_token(self, question: Question) -> Answer:
+        """The answer, with a new token where the old one was refused.
+
+        Ended token or missing role, nobody can tell: a new token and one more try, then it is the role. Unless others
+        got in with that new token: then it has ended in its turn, while this question waited to be asked again.
+        """
+        token, is_renewed = self._login.token(), False
+        for _ in range(_MOST_RENEWALS):
+            answer = self._settled(question, token)
+            if failures.verdict(answer.status) is not Verdict.RENEW_TOKEN:
+                self._accepted.add(hash(token))
+                return answer
+            if is_renewed and hash(token) not in self._accepted:
+                return answer
+            self.mishaps["401, token renewed"] += 1
+            token, is_renewed = self._login.renewed(token), True
+        return answer
 
     def _ask_for_token(self, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
         content = str(httpx.QueryParams(dict(form))).encode()

@@ -209,6 +209,28 @@ def test_four_threads_share_one_client(ready):
     assert client.data_request_count == sandbox.requests.data_count
 
 
+def test_a_new_token_that_ends_while_its_question_waits_is_no_missing_role(small_sandbox, settings_for):
+    def others_use_it_up(_):
+        client.get(HISTORIES_PATH, ONE)
+        small_sandbox.tokens.end_access_tokens()
+
+    with NexudusClient(settings_for(small_sandbox.base_url), sleep=others_use_it_up) as client:
+        client.get(HISTORIES_PATH, ONE)
+        small_sandbox.tokens.end_access_tokens()
+        small_sandbox.faults.inject("error_503", after=1)
+        assert client.get(HISTORIES_PATH, ONE).status == 200
+    assert [one.status for one in small_sandbox.requests.seen][2:] == [401, 200, 503, 200, 401, 200, 200]
+
+
+def test_a_missing_role_to_write_is_named_after_one_renewal(ready):
+    sandbox, client = ready
+    sandbox.knobs.roles = "CoworkerInvoiceHistory-List"
+    before = len(sandbox.requests)
+    with pytest.raises(RefusedError, match="`CoworkerInvoiceHistory-Create`"):
+        client.post(HISTORIES_PATH, ENTRY)
+    assert [one.status for one in list(sandbox.requests.seen)[before:]] == [401, 200, 401]
+
+
 def test_a_paced_client_is_never_throttled(small_sandbox, settings_for):
     small_sandbox.knobs.enforce_limits = True
     with NexudusClient(settings_for(small_sandbox.base_url, request_spacing_ms=110)) as client:
