@@ -85,6 +85,22 @@ def sync(
 
 
 @app.command()
+def reconcile(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Compare only so many days back; all history by default.")
+    ] = None,
+) -> None:
+    """Find deletions and misses by count, repair them, and publish."""
+    from pipelines.land.landed_assets import ReconcileConfig  # noqa: PLC0415 - see demo
+    from pipelines.sync import run_reconcile  # noqa: PLC0415 - see demo
+
+    settings = load_settings()
+    with _progress() as on_step:
+        report = run_reconcile(settings, on_step, ReconcileConfig(days=days), verbose=_Verbosity.is_on)
+    out.print(str(report), highlight=False, soft_wrap=True)
+
+
+@app.command()
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """Say what is covered, what is missing, how fresh it is, and what deserves a look."""
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo

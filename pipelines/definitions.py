@@ -10,7 +10,7 @@ from pipelines.land.warehouse import open_warehouse
 from pipelines.model.model_assets import model_assets
 from pipelines.model.sql_models import load_models
 from pipelines.publish.published_assets import published_assets
-from pipelines.schedules import sync_job
+from pipelines.schedules import reconcile_job, sync_job
 from pipelines.settings import Settings, load_settings
 
 # Backfill policies are marked beta since 2023; the lock file pins the Dagster that they are tried with.
@@ -25,7 +25,7 @@ def build_definitions(settings: Settings, *, on_step: OnStep = lambda _: None) -
             *model_assets(settings, open_warehouse),
             *published_assets(settings, load_models()),
         ],
-        jobs=[sync_job],
+        jobs=[sync_job, reconcile_job],
     )
 
 

@@ -1,6 +1,6 @@
-"""A sync from the command line: the assets that Dagster shows, run in this process and recorded in its instance."""
+"""A sync or a reconciliation from the command line: the assets that Dagster shows, run here and recorded there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
 from pipelines.in_process import run_job
-from pipelines.land.landed_assets import HISTORIES, PullConfig, months_to_pull
+from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig, ReconcileConfig, months_to_pull
 from pipelines.land.pull import OnStep
 from pipelines.publish.published_assets import ANALYTICS
-from pipelines.schedules import sync_job
+from pipelines.schedules import reconcile_job, sync_job
 from pipelines.settings import Settings
 
+_ROW_COUNTS = ("rows_new", "rows_changed", "rows_same", "rows_rejected")
 _OFFENDERS = "first_offending_rows"
 
 
@@ -32,12 +33,14 @@ class SyncReport:
     data_requests: int
     row_count: int
     path: str
+    rows_deleted: int | None = None
 
     def __str__(self) -> str:
         """Two lines for a person."""
+        deleted = "" if self.rows_deleted is None else f"{self.rows_deleted} gone, "
         return (
             f"Pulled {self.pulled}: {self.rows_new} new, {self.rows_changed} changed, {self.rows_same} unchanged, "
-            f"{self.rows_rejected} rejected, in {self.data_requests} requests.\n"
+            f"{deleted}{self.rows_rejected} rejected, in {self.data_requests} requests.\n"
             f"Published {self.path}; the warehouse holds {self.row_count} history entries."
         )
 
@@ -48,26 +51,46 @@ def run_sync(settings: Settings, on_step: OnStep, config: PullConfig, *, verbose
     Raises BrokenPromiseError, naming the checks, when a check failed and nothing was published; and whatever the
     client, the reader or the warehouse raise.
     """
+    return _run(settings, on_step, sync_job.name, {HISTORIES: config}, verbose=verbose)
+
+
+def run_reconcile(settings: Settings, on_step: OnStep, config: ReconcileConfig, *, verbose: bool = False) -> SyncReport:
+    """What `run_sync` does, and between pulling and modelling compare all of it with the API by count.
+
+    Raises what `run_sync` raises, and LossRefusedError when too much seems gone.
+    """
+    return _run(
+        settings, on_step, reconcile_job.name, {HISTORIES: PullConfig(), RECONCILIATIONS: config}, verbose=verbose
+    )
+
+
+def _run(
+    settings: Settings, on_step: OnStep, job_name: str, configs: Mapping[dg.AssetKey, dg.Config], *, verbose: bool
+) -> SyncReport:
+    pull_config = configs[HISTORIES]
+    assert isinstance(pull_config, PullConfig)  # noqa: S101 - every job begins with a pull
     with NexudusClient(settings) as client:
-        months = months_to_pull(settings, client, config)
+        months = months_to_pull(settings, client, pull_config)
         asked_before = client.data_request_count
     result = run_job(
         settings,
         build_definitions(settings, on_step=on_step),
-        sync_job.name,
+        job_name,
         months=months,
-        ops={HISTORIES.to_python_identifier(): {"config": config.model_dump()}},
+        ops={key.to_python_identifier(): {"config": config.model_dump()} for key, config in configs.items()},
         verbose=verbose,
     )
     if not result.success:
         raise BrokenPromiseError(_failed_checks(result.get_asset_check_evaluations()))
-    landed = _metadata(result, HISTORIES)
+    landed = [_metadata(result, key) for key in configs]
     return SyncReport(
         run_id=result.run_id,
         path=_metadata(result, ANALYTICS)["path"],
-        row_count=landed["dagster/row_count"],
-        data_requests=landed["data_requests"] + asked_before,
-        **{name: landed[name] for name in ("pulled", "rows_new", "rows_changed", "rows_same", "rows_rejected")},
+        pulled=landed[0]["pulled"],
+        row_count=landed[-1]["dagster/row_count"],
+        data_requests=asked_before + sum(metadata["data_requests"] for metadata in landed),
+        rows_deleted=landed[-1].get("rows_deleted"),
+        **{name: sum(metadata[name] for metadata in landed) for name in _ROW_COUNTS},
     )
 
 

@@ -10,15 +10,24 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
 from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
+from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import OnStep, Pull, PullReport, close_before_first_entry, planned_windows
+from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
 from pipelines.land.runs import recorded_run
 from pipelines.land.warehouse import open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
+RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
 HISTORIES = dg.AssetKey(["land", "coworker_invoice_histories"])
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
+
+
+class ReconcileConfig(dg.Config):
+    """How far back a comparison goes; all history unless `days` is given."""
+
+    days: int | None = None
 
 
 class PullConfig(dg.Config):
@@ -98,7 +107,32 @@ def landed_assets(
                         pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback_of(settings)))
             return dg.MaterializeResult(metadata=dict(_metadata(connection, client, pull.report)))
 
-    return [api, coworker_invoice_histories]
+    @dg.asset(
+        key=RECONCILIATIONS,
+        deps=[coworker_invoice_histories],
+        group_name="land",
+        kinds={"duckdb"},
+        description="One row per comparison with the API, by count: finds deletions, misses and late stamps, "
+        "lands what was missed, and marks what is gone.",
+    )
+    def reconciliations(context: dg.AssetExecutionContext, config: ReconcileConfig) -> dg.MaterializeResult[None]:
+        with NexudusClient(settings) as client, open_warehouse(settings) as connection:
+            pull = _pull(settings, connection, client, context.run_id, on_step)
+
+            def read_newest() -> None:
+                history = history_until(settings, clock())
+                pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
+
+            with recorded_run(connection, client, pull.report, run_id=context.run_id, kind="reconcile", clock=clock):
+                read_newest()
+                covered = closed_windows(connection, UPDATED_ON)[-1]
+                start = covered.end - timedelta(days=config.days) if config.days else covered.start
+                reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
+            return dg.MaterializeResult(
+                metadata=dict(_metadata(connection, client, pull.report)) | {"rows_deleted": pull.report.deleted_count}
+            )
+
+    return [api, coworker_invoice_histories, reconciliations]
 
 
 def lookback_of(settings: Settings) -> timedelta:

@@ -21,7 +21,7 @@ class PullReport:
 
     `rows` by outcome, `answer_count` answers landed, `remaining_count` rows still to come as far as the answers tell,
     `open_minutes` minutes that never read consistently, `deleted_count` entries found gone, `fewest_request_count`
-    the questions that any reader would have needed.
+    the questions that any reader would have needed, `answered_at` the newest answer's instant by the server's clock.
     """
 
     windows: list[tuple[Axis, Window]] = field(default_factory=list)
@@ -31,6 +31,7 @@ class PullReport:
     deleted_count: int = 0
     fewest_request_count: int = 0
     open_minutes: list[datetime] = field(default_factory=list)
+    answered_at: datetime | None = None
 
     @property
     def pulled(self) -> str:
@@ -99,6 +100,7 @@ class Pull:
                     closed_at=answer.answered_at,
                 )
         self.report.answer_count += 1
+        self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
         left = answer.total_items - answer.record_count
         self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left)
 

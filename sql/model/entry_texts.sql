@@ -15,6 +15,8 @@
 --   not null: is_problem, kind, may_name_someone
 -- personal
 --   description: masked_description
+-- reads
+--   land.reconciliations
 -- not published
 with
 

@@ -14,6 +14,8 @@
 --   unique: business_id, currency_code, day_date, excluded_because
 --   not null: day_date, month_start_date, excluded_because, excluded_attempt_count
 --   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, deleted_entry)
+-- reads
+--   land.reconciliations
 with
 
 live_entries as (select * from model.history_entries),

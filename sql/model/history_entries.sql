@@ -37,6 +37,8 @@
 -- personal
 --   description: description_pattern
 --   updated_by
+-- reads
+--   land.reconciliations
 with
 
 entries as (

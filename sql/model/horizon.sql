@@ -8,6 +8,8 @@
 --   reporting_timezone    IANA zone whose days and months the figures use
 -- promises
 --   unique: as_of_at
+-- reads
+--   land.reconciliations
 -- not published
 with
 

@@ -29,6 +29,8 @@
 -- personal
 --   coworker_full_name
 --   bill_to_name
+-- reads
+--   land.reconciliations
 with
 
 entries as (select * from land.coworker_invoice_histories),

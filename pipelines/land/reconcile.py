@@ -1,0 +1,239 @@
+"""Finds by count what an incremental reading cannot see: deletions, misses, and entries stamped in the past.
+
+The API's counts over ranges of CreatedOn and of UpdatedOn are compared with the warehouse's own; a range that differs
+is halved until it is worth listing. What is listed is landed, so a miss or a late stamp is repaired by being seen. An
+entry that is here and not in the list is looked up by its invoice, and marked `deleted_at` only when it is not there
+either: one that has merely moved to newer minutes is not gone.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+import duckdb
+import polars as pl
+
+from pipelines.errors import BrokenPromiseError
+from pipelines.extract.histories import HistoryFilters
+from pipelines.extract.seek import CREATED_ON, UPDATED_ON, Axis, Dialect, Step, seek
+from pipelines.extract.windows import MINUTE, Window
+from pipelines.land.pull import Pull
+
+# Up to so many pages the whole scope is listed: that costs no more than counting, and sees everything.
+_PAGES_WORTH_LISTING = 36
+# Where counting begins. Each range is counted alone, so that a deletion in one cannot hide an addition in another.
+_RANGES_PER_AXIS = 34
+_SAFE_LOSS_COUNT = 20
+_SAFE_LOSS_SHARE = 0.05
+
+Count = Callable[[Window], int]
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """The warehouse's live rows on an axis: their instants in seconds since 1970, ascending."""
+
+    seconds: pl.Series
+
+    def count(self, window: Window) -> int:
+        """Rows in a window."""
+        return self._rank(window.end.timestamp()) - self._rank(window.start.timestamp())
+
+    def cut(self, window: Window, share: float) -> datetime:
+        """A minute without rows, after about `share` of the window's rows; the window's end where there is none.
+
+        Servers differ in whether a range holds its last minute. Where that minute is empty they all count alike.
+        """
+        low, high = self._rank(window.start.timestamp()), self._rank(window.end.timestamp())
+        if high == low:
+            return window.end
+        position = min(low + int((high - low) * share), high - 1)
+        minute = self.seconds[position] // 60 + 1
+        while (position := self._rank(minute * 60)) < high and self.seconds[position] // 60 == minute:
+            minute += 1
+        return min(datetime.fromtimestamp(minute * 60, UTC), window.end)
+
+    def quiet_minute_before(self, end: datetime) -> datetime:
+        """The last minute before `end` that holds none of our rows: as good an end, and all servers count it alike."""
+        minute = end - MINUTE
+        while self.count(Window(minute, minute + MINUTE)):
+            minute -= MINUTE
+        return minute
+
+    def _rank(self, seconds: float) -> int:
+        return int(self.seconds.search_sorted(int(seconds)))
+
+
+def cut_up(window: Window, own: OwnRows, parts: int) -> list[Window]:
+    """The window in at most `parts` pieces of about as many rows, cut at empty minutes."""
+    edges = {own.cut(window, part / parts) for part in range(1, parts)} - {window.start}
+    bounds = [window.start, *sorted(edges | {window.end})]
+    return [Window(start, end) for start, end in pairwise(bounds)]
+
+
+def differing(windows: list[Window], own: OwnRows, count: Count, page_size: int) -> Iterator[Window]:
+    """The pieces in which the server counts other than we do, halved until they are worth listing."""
+    todo = list(reversed(windows))
+    while todo:
+        window = todo.pop()
+        theirs, ours = count(window), own.count(window)
+        if theirs == ours:
+            continue
+        middle = own.cut(window, 0.5)
+        if max(theirs, ours) <= page_size or middle == window.end:
+            yield window
+        else:
+            todo += [Window(middle, window.end), Window(window.start, middle)]
+
+
+class Suspect(NamedTuple):
+    """An entry that we hold live and that a list of its range did not hold."""
+
+    id: int
+    coworker_invoice_id: int
+    seen_at: datetime
+
+
+class LossRefusedError(BrokenPromiseError):
+    """So much seems gone that a fault is likelier than a deletion; nothing was marked."""
+
+
+def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> None:
+    """Compare `scope` with the API, land what was missed, mark what is gone, and note it in `land.reconciliations`.
+
+    `scope` must have been read before; `read_newest` pulls what has moved to the newest minutes since. Raises
+    LossRefusedError before anything is marked when more than a safe share, or everything, seems gone.
+    """
+    before = pull.report.rows
+    live_count = _live_count(pull.connection)
+    deleted_before = _deleted_count(pull.connection)
+    suspects: set[Suspect] = set()
+    for axis in (UPDATED_ON, CREATED_ON):
+        for window in _worth_listing(pull, axis, scope):
+            suspects |= _listed_without(pull, axis, window)
+    if suspects:
+        read_newest()
+        suspects &= _live(pull.connection, suspects)
+    if len(suspects) > max(_SAFE_LOSS_COUNT, _SAFE_LOSS_SHARE * live_count):
+        raise _refusal(len(suspects), live_count)
+    gone = [suspect for suspect in sorted(suspects) if not _is_there(pull, suspect)]
+    if gone and len(gone) >= live_count:
+        raise _refusal(len(gone), live_count)
+    returned = deleted_before - _deleted_count(pull.connection)
+    _mark(pull, [suspect.id for suspect in gone])
+    pull.report.deleted_count += len(gone)
+    rows = pull.report.rows
+    _note(pull, scope, missed=rows.new - before.new, changed=rows.changed - before.changed, returned=returned)
+
+
+def _worth_listing(pull: Pull, axis: Axis, scope: Window) -> Iterator[Window]:
+    own = OwnRows(_seconds(pull.connection, axis))
+    scope = Window(scope.start, own.quiet_minute_before(scope.end))
+    is_small = own.count(scope) <= _PAGES_WORTH_LISTING * pull.page_size
+    if is_small and axis is UPDATED_ON:
+        return iter([scope])
+    pieces = [scope] if is_small else cut_up(scope, own, _RANGES_PER_AXIS)
+
+    def count(window: Window) -> int:
+        return pull.source.search(axis.filters(window), size=1).total_items
+
+    return differing(pieces, own, count, pull.page_size)
+
+
+def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
+    """List a window, land what it holds, and return what only we hold there."""
+    listed: set[int] = set()
+    for step in seek(pull.source, axis, window, Dialect(pull.page_size)):
+        listed |= {record.id for record in step.answer.records}
+        pull.land(axis, Step(step.answer, None))
+        pull.on_step(pull.report)
+    rows = pull.connection.execute(
+        f"""
+        select id, coworker_invoice_id, seen_at
+        from land.coworker_invoice_histories
+        where deleted_at is null and {axis.column} >= $start and {axis.column} < $end
+        """,  # noqa: S608 - the column is one of ours
+        {"start": window.start, "end": window.end},
+    ).fetchall()
+    return {Suspect(*row) for row in rows if row[0] not in listed}
+
+
+def _live(connection: duckdb.DuckDBPyConnection, suspects: set[Suspect]) -> set[Suspect]:
+    """The suspects as they are now: one that an answer has held since has another `seen_at`."""
+    rows = connection.execute(
+        """
+        select id, coworker_invoice_id, seen_at
+        from land.coworker_invoice_histories
+        where id in (select unnest($ids)) and deleted_at is null
+        """,
+        {"ids": [suspect.id for suspect in suspects]},
+    ).fetchall()
+    return {Suspect(*row) for row in rows}
+
+
+def _is_there(pull: Pull, suspect: Suspect) -> bool:
+    """Whether the API still lists the entry among its invoice's; what the answer holds is landed."""
+    filters = HistoryFilters(coworker_invoice_id=suspect.coworker_invoice_id)
+    page, pages, found = 1, 1, False
+    while page <= pages and not found:
+        answer = pull.source.search(filters, page=page, size=pull.page_size, order_by="Id", direction=0)
+        if any(record.coworker_invoice_id != suspect.coworker_invoice_id for record in answer.records):
+            raise BrokenPromiseError(
+                "The API seems to ignore the filter by invoice: run `nexudus-billing doctor`. Nothing was marked."
+            )
+        pull.land(UPDATED_ON, Step(answer, None))
+        found = suspect.id in {record.id for record in answer.records} | {record.id for record in answer.rejected}
+        page, pages = page + 1, -(-answer.total_items // max(1, answer.page_size))
+    return found
+
+
+def _mark(pull: Pull, ids: list[int]) -> None:
+    pull.connection.execute(
+        "update land.coworker_invoice_histories set deleted_at = $at where id in (select unnest($ids::bigint[]))",
+        {"at": pull.report.answered_at, "ids": ids},
+    )
+
+
+def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int) -> None:
+    values = {
+        "run_id": pull.run_id,
+        "reconciled_at": pull.report.answered_at,
+        "scope_from_at": scope.start,
+        "scope_to_at": scope.end,
+        "missed_count": missed,
+        "changed_count": changed,
+        "deleted_count": pull.report.deleted_count,
+        "returned_count": returned,
+    }
+    columns = ", ".join(f"${name} as {name}" for name in values)
+    pull.connection.execute(f"insert into land.reconciliations by name select {columns}", values)
+
+
+def _refusal(count: int, live_count: int) -> LossRefusedError:
+    return LossRefusedError(
+        f"{count} of {live_count} entries seem gone from the API, which is likelier a fault or a lost role than a "
+        "deletion; nothing was marked. Run `nexudus-billing doctor`, and look at the entries in Nexudus."
+    )
+
+
+def _seconds(connection: duckdb.DuckDBPyConnection, axis: Axis) -> pl.Series:
+    column = connection.sql(
+        f"""
+        select epoch({axis.column})::bigint as seconds
+        from land.coworker_invoice_histories
+        where deleted_at is null and {axis.column} is not null
+        order by seconds
+        """  # noqa: S608 - the column is one of ours
+    )
+    return pl.DataFrame(column)["seconds"]
+
+
+def _live_count(connection: duckdb.DuckDBPyConnection) -> int:
+    query = "select count(*) from land.coworker_invoice_histories where deleted_at is null"
+    return int(connection.execute(query).fetchall()[0][0])
+
+
+def _deleted_count(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(connection.execute("select count(deleted_at) from land.coworker_invoice_histories").fetchall()[0][0])
