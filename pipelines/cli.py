@@ -1,28 +1,24 @@
-"""The command line: the verbs, thin. Each loads the settings, calls a stage and prints what came of it."""
+"""The command line: the verbs, thin. Each loads the settings, calls a stage and says what came of it."""
 
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, time
 from functools import wraps
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from typer.exceptions import TyperException
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
-from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.errors import WrongUseError
 from pipelines.sandbox.command import sandbox_command
 from pipelines.settings import load_settings, utc_now
+from pipelines.terminal import Verbosity, err, out, plain, progress, run_verb, say, say_json
 
 if TYPE_CHECKING:
-    from pipelines.land.pull import OnStep, PullReport
     from pipelines.sandbox.emulator import Sandbox
 
 app = typer.Typer(
@@ -31,15 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True, soft_wrap=True)
-_STOPPED = "Stopped; what was landed is kept, and the next sync goes on from there."
-
-
-class _Verbosity:
-    """Whether stack traces and Dagster's own log are shown."""
-
-    is_on = False
 
 
 @app.callback()
@@ -47,7 +34,7 @@ def options(
     *, verbose: Annotated[bool, typer.Option("--verbose", help="Show stack traces and Dagster's log.")] = False
 ) -> None:
     """Options that go before every verb."""
-    _Verbosity.is_on = verbose
+    Verbosity.is_on = verbose
 
 
 @app.command()
@@ -56,12 +43,12 @@ def demo() -> None:
     from pipelines.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import; --help should not
 
     folder = load_settings().data_dir / "demo"
-    with _progress() as on_step:
-        result = run_demo(folder, on_step, verbose=_Verbosity.is_on)
+    with progress() as on_step:
+        result = run_demo(folder, on_step, verbose=Verbosity.is_on)
     out.print(result.table)
-    out.print(f"Published file: {result.path}", soft_wrap=True, highlight=False)
-    out.print("Ask it anything in any DuckDB client, for instance:", highlight=False)
-    out.print(result.example, soft_wrap=True, highlight=False, markup=False)
+    say(f"Published file: {result.path}")
+    say("Ask it anything in any DuckDB client, for instance:")
+    say(result.example)
 
 
 @app.command()
@@ -79,9 +66,9 @@ def sync(
     settings = load_settings()
     repull_from, repull_to = repull or (None, None)
     config = PullConfig(since=_day(since), until=_day(until), repull_from=_day(repull_from), repull_to=_day(repull_to))
-    with _progress() as on_step:
-        report = run_sync(settings, on_step, config, verbose=_Verbosity.is_on)
-    out.print(str(report), highlight=False, soft_wrap=True)
+    with progress() as on_step:
+        report = run_sync(settings, on_step, config, verbose=Verbosity.is_on)
+    say(str(report))
 
 
 @app.command()
@@ -95,9 +82,9 @@ def reconcile(
     from pipelines.sync import run_reconcile  # noqa: PLC0415 - see demo
 
     settings = load_settings()
-    with _progress() as on_step:
-        report = run_reconcile(settings, on_step, ReconcileConfig(days=days), verbose=_Verbosity.is_on)
-    out.print(str(report), highlight=False, soft_wrap=True)
+    with progress() as on_step:
+        report = run_reconcile(settings, on_step, ReconcileConfig(days=days), verbose=Verbosity.is_on)
+    say(str(report))
 
 
 @app.command()
@@ -114,19 +101,81 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
         state = read_status(connection, datetime.combine(settings.history_start, time(), UTC), published_at, utc_now())
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(state)).decode() + "\n")
+        say_json(state)
         return
     for name, value in msgspec.structs.asdict(state).items():
         if name not in {"warnings", "gaps"}:
-            out.print(f"{name.replace('_', ' '):<16} {_plain(value)}", soft_wrap=True, highlight=False)
+            say(f"{name.replace('_', ' '):<16} {plain(value)}")
     for start, end in state.gaps:
-        out.print(f"{'gap':<16} {_plain(start)} to {_plain(end)}", soft_wrap=True, highlight=False)
+        say(f"{'gap':<16} {plain(start)} to {plain(end)}")
     for warning in state.warnings:
         err.print(warning, highlight=False)
 
 
+@app.command()
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """Find out how the tenant behaves where no page says it; changes nothing, under 20 requests."""
+    from pipelines.extract.doctor import examine, exit_code  # noqa: PLC0415 - see demo
+
+    findings = examine(load_settings())
+    if as_json:
+        say_json(findings)
+    else:
+        table = Table("what", "", "found", "setting to change", "meaning")
+        for finding in findings:
+            texts = (finding.value, finding.setting_to_change or "", finding.explanation)
+            style = {"ok": "green", "warn": "yellow", "fail": "red"}.get(finding.verdict, "dim")
+            table.add_row(finding.name, Text(finding.verdict, style), *map(escape, texts))
+        out.print(table)
+    raise typer.Exit(exit_code(findings))
+
+
+@app.command()
+def explain(
+    business: Annotated[int, typer.Argument(help="business_id, as in the published tables.")],
+    currency: Annotated[str, typer.Argument(help="Currency code; 'none' for entries without one.")],
+    month: Annotated[str, typer.Argument(help="YYYY-MM")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show the entries behind a month's failure rate, and the rule that decided each."""
+    from pipelines.model.explain import explain as explain_rate  # noqa: PLC0415 - see demo
+    from pipelines.model.explain import parse_month  # noqa: PLC0415 - see demo
+    from pipelines.publish.reading import open_published  # noqa: PLC0415 - see demo
+
+    code = None if currency.lower() == "none" else currency.upper()
+    with open_published(load_settings().analytics_path) as connection:
+        explanation = explain_rate(connection, business, code, parse_month(month))
+    if as_json:
+        say_json(explanation)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("part", "entry", "invoice", "at (UTC)", "amount", "reason", "rule"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "amount" else "left")
+    table.add_column("text", overflow="fold")
+    for entry in explanation.entries:
+        table.add_row(
+            entry.part,
+            str(entry.entry_id),
+            plain(entry.invoice_id),
+            f"{entry.created_at:%Y-%m-%d %H:%M}",
+            plain(entry.invoice_amount),
+            entry.failure_reason or entry.excluded_because or "",
+            escape(f"{entry.rule_priority} {entry.rule_name}") if entry.rule_name else "",
+            escape(f"{entry.name}: {entry.description}"),
+        )
+    out.print(table)
+    ratio = explanation.attempt_failure_ratio
+    say(
+        f"{explanation.failed_attempt_count} failed of {explanation.attempt_count} attempts"
+        + (f", {ratio:.1%}" if ratio is not None else "")
+        + f"; {explanation.pending_count} pending and {explanation.excluded_attempt_count} left out are in no rate "
+        f"(rules {explanation.rules_version})."
+    )
+
+
 def _say_where(sandbox: "Sandbox") -> None:
-    out.print(f"The sandbox answers on {sandbox.base_url}; stop it with Ctrl-C.", highlight=False, soft_wrap=True)
+    say(f"The sandbox answers on {sandbox.base_url}; stop it with Ctrl-C.")
 
 
 def _mendable(verb: Callable[..., None]) -> Callable[..., None]:
@@ -146,66 +195,14 @@ app.command("sandbox")(_mendable(sandbox_command(typer.Option, _say_where)))
 
 
 def main() -> None:
-    """Entry point of the command: runs a verb and turns its failure into a sentence and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_run(sys.argv[1:]))
+    """Entry point of the command."""
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run(arguments: list[str]) -> int:
-    try:
-        return int(typer.main.get_command(app).main(arguments, "nexudus-billing", standalone_mode=False) or 0)
-    except PipelineError as error:
-        return _fail(str(error), error.exit_code)
-    except TyperException as error:
-        return _fail_usage(error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail(_STOPPED, TryAgainLaterError.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        return _fail(f"Unexpected {type(error).__name__}: {error} (run with --verbose to see where).", 1)
-
-
-def _fail(sentence: str, exit_code: int) -> int:
-    if _Verbosity.is_on:
-        traceback.print_exc()
-    err.print(sentence, highlight=False, markup=False)
-    return exit_code
-
-
-def _fail_usage(error: TyperException) -> int:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "nexudus-billing"
-    message = getattr(error, "format_message", lambda: str(error))()
-    if message:
-        err.print(f"{message} Run `{command} --help` to see what there is.", highlight=False, markup=False)
-    elif context:
-        err.print(context.get_help())
-    return WrongUseError.exit_code
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _progress() -> Iterator["OnStep"]:
-    """A bar on stderr of the rows that are landed of those that the API counts."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rows"),
-        TimeRemainingColumn(),
-        console=err,
-    ) as bar:
-        task = bar.add_task("Pulling", total=None)
-
-        def on_step(report: "PullReport") -> None:
-            done = report.rows.new + report.rows.changed + report.rows.same
-            bar.update(task, completed=done, total=done + report.remaining_count)
-            if report.remaining_count == 0:
-                bar.update(task, description="Pulled, now modelling")
-
-        yield on_step
+def run(arguments: list[str]) -> int:
+    """Run the command with these arguments; its exit code."""
+    command = typer.main.get_command(app)
+    return run_verb(lambda: command.main(arguments, "nexudus-billing", standalone_mode=False))
 
 
 def _day(text: str | None) -> str | None:
@@ -215,9 +212,3 @@ def _day(text: str | None) -> str | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).isoformat()
     except ValueError:
         raise WrongUseError(f"{text!r} is not a date: write it as YYYY-MM-DD, for instance 2026-01-31.") from None
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
