@@ -160,18 +160,18 @@ def test_a_write_in_doubt_is_never_sent_again(ready, fault):
 
 
 def test_a_write_that_times_out_is_in_doubt(small_sandbox, client_for):
-    client = client_for(small_sandbox, timeout_seconds=0.3)
+    client = client_for(small_sandbox, timeout_seconds=0.5)
     client.get(HISTORIES_PATH, ONE)
-    small_sandbox.knobs.slow_seconds = 1
+    small_sandbox.knobs.slow_seconds = 1.5
     small_sandbox.faults.inject("write_late_after")
     with pytest.raises(UncertainWriteError, match="NEXUDUS_TIMEOUT_SECONDS"):
         client.post(HISTORIES_PATH, ENTRY | {"CoworkerInvoiceId": next(iter(small_sandbox.store.invoices))})
 
 
 def test_a_read_that_times_out_is_asked_again(small_sandbox, client_for):
-    client = client_for(small_sandbox, timeout_seconds=0.3)
+    client = client_for(small_sandbox, timeout_seconds=0.5)
     client.get(HISTORIES_PATH, ONE)
-    small_sandbox.knobs.slow_seconds = 1
+    small_sandbox.knobs.slow_seconds = 1.5
     small_sandbox.faults.inject("slow")
     assert client.get(HISTORIES_PATH, ONE).status == 200
     assert client.retry_count == 1

@@ -117,7 +117,8 @@ def test_each_misbehaviour_is_found(examined, knobs, name, verdict, value, setti
 
 def test_slow_answers_are_found(examined):
     finding = examined({"slow_rate": 0.2, "slow_seconds": 0.4}, timeout_seconds=1)["slowest answer"]
-    assert (finding.verdict, finding.value[:3]) == ("warn", "0.4")
+    assert finding.verdict == "warn"
+    assert float(finding.value.removesuffix(" s")) >= 0.4
     assert finding.setting_to_change.startswith("NEXUDUS_TIMEOUT_SECONDS")
 
 

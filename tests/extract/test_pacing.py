@@ -154,11 +154,11 @@ import sys, time
 from pathlib import Path
 from pipelines.extract.pacing import Limit, Pacer, SharedLedger
 from pipelines.settings import utc_now
-limits = [Limit(1, 0.02, "spacing"), Limit(10, 0.25, "count")]
+limits = [Limit(1, 0.05, "spacing"), Limit(5, 0.4, "count")]
 pacer = Pacer(SharedLedger(Path(sys.argv[1]), limits), clock=utc_now, sleep=time.sleep)
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(20):
+for _ in range(12):
     pacer.admit()
     print(time.time())
 pacer.close()
@@ -176,9 +176,9 @@ def test_two_processes_together_keep_the_pace_of_one(tmp_path):
         process.stdin.flush()
     ways = [[float(line) for line in process.communicate(timeout=30)[0].split()] for process in both]
     went = sorted(moment for way in ways for moment in way)
-    assert len(went) == 40
+    assert len(went) == 24
     assert ways[0][0] < ways[1][-1]
     assert ways[1][0] < ways[0][-1]  # they did overlap
-    scheduling = 0.005  # between being let go and reading the clock
-    assert min(late - early for early, late in pairwise(went)) > 0.02 - scheduling
-    assert min(late - early for early, late in zip(went, went[10:], strict=False)) > 0.25 - scheduling
+    scheduling = 0.03  # between being let go and reading the clock, on a machine busy with other tests
+    assert min(late - early for early, late in pairwise(went)) > 0.05 - scheduling
+    assert min(late - early for early, late in zip(went, went[5:], strict=False)) > 0.4 - scheduling
