@@ -98,8 +98,8 @@ def landed_assets(
         partitions = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
         with NexudusClient(settings) as client, open_warehouse(settings) as connection:
             history = history_until(settings, clock())
-            pull = _pull(settings, connection, client, context.run_id, on_step)
-            with recorded_run(connection, client, pull.report, run_id=context.run_id, kind="sync", clock=clock):
+            pull = _pull(settings, connection, client, context.run.run_id, on_step)
+            with recorded_run(connection, client, pull.report, run_id=context.run.run_id, kind="sync", clock=clock):
                 windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
                 pull.read(UPDATED_ON, [window for window in windows if not window.is_empty])
                 if history.end in partitions:
@@ -117,13 +117,13 @@ def landed_assets(
     )
     def reconciliations(context: dg.AssetExecutionContext, config: ReconcileConfig) -> dg.MaterializeResult[None]:
         with NexudusClient(settings) as client, open_warehouse(settings) as connection:
-            pull = _pull(settings, connection, client, context.run_id, on_step)
+            pull = _pull(settings, connection, client, context.run.run_id, on_step)
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
-            with recorded_run(connection, client, pull.report, run_id=context.run_id, kind="reconcile", clock=clock):
+            with recorded_run(connection, client, pull.report, run_id=context.run.run_id, kind="reconcile", clock=clock):
                 read_newest()
                 covered = closed_windows(connection, UPDATED_ON)[-1]
                 start = covered.end - timedelta(days=config.days) if config.days else covered.start
