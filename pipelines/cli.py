@@ -19,6 +19,7 @@ from pipelines.settings import load_settings, utc_now
 from pipelines.terminal import Verbosity, err, out, plain, progress, run_verb, say, say_json
 
 if TYPE_CHECKING:
+    from pipelines.land.status import LastRun
     from pipelines.sandbox.emulator import Sandbox
 
 app = typer.Typer(
@@ -103,13 +104,24 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines
     if as_json:
         say_json(state)
         return
-    for name, value in msgspec.structs.asdict(state).items():
-        if name not in {"warnings", "gaps"}:
-            say(f"{name.replace('_', ' '):<16} {plain(value)}")
+    shown = msgspec.structs.asdict(state) | {"last_run": None} | _last_run_line(state.last_run)
+    for name, value in shown.items():
+        if value is not None and not isinstance(value, list):
+            say(f"{name.replace('_', ' '):<26} {plain(value)}")
     for start, end in state.gaps:
-        say(f"{'gap':<16} {plain(start)} to {plain(end)}")
+        say(f"{'gap':<26} {plain(start)} to {plain(end)}")
     for warning in state.warnings:
         err.print(warning, highlight=False)
+
+
+def _last_run_line(run: "LastRun | None") -> dict[str, str]:
+    if run is None:
+        return {}
+    return {
+        "last_run": f"{run.kind} of {plain(run.started_at)}: {run.outcome or 'not ended'}, {run.new_count or 0} new, "
+        f"{run.changed_count or 0} changed, {run.data_request_count or 0} requests "
+        f"(at least {run.fewest_data_request_count or 0} were needed), run {run.run_id}"
+    }
 
 
 @app.command()
@@ -172,6 +184,49 @@ def explain(
         + f"; {explanation.pending_count} pending and {explanation.excluded_attempt_count} left out are in no rate "
         f"(rules {explanation.rules_version})."
     )
+
+
+@app.command()
+def record(
+    invoice_id: Annotated[int | None, typer.Option(help="Invoice on which the entry is made.")] = None,
+    name: Annotated[str | None, typer.Option(help="Title of the entry.")] = None,
+    description: Annotated[str | None, typer.Option(help="Text of the entry.")] = None,
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="A .csv (invoice_id,name,description,is_problem,notify) or .jsonl file of entries."
+        ),
+    ] = None,
+    result: Annotated[Path | None, typer.Option(help="Where the result of --from goes; beside it by default.")] = None,
+    *,
+    problem: Annotated[bool, typer.Option("--problem", help="Flag the entry as a problem.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Let Nexudus send a notification.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, show what would be sent, send nothing.")] = False,
+) -> None:
+    """Create history entries on invoices, each surely once."""
+    from pipelines.record import verbs  # noqa: PLC0415 - see demo
+
+    if from_file is None and result is None:
+        entry = verbs.entry_of(invoice_id, name, description, is_problem=problem, notify=notify)
+        verbs.record_one(load_settings(), entry, dry_run=dry_run)
+    elif from_file is None or any((invoice_id is not None, name is not None, description is not None, problem, notify)):
+        raise WrongUseError(
+            "The entries come either --from a file, with --result, or from the other options: not both."
+        )
+    else:
+        verbs.record_file(load_settings(), from_file, result, dry_run=dry_run)
+
+
+@app.command()
+def escalate(
+    limit: Annotated[int, typer.Option(min=0, help="At most so many in a run.")] = 50,
+    *,
+    send: Annotated[bool, typer.Option("--send", help="Create the entries instead of listing them.")] = False,
+) -> None:
+    """List, or send, the follow-ups of invoices whose collection keeps failing."""
+    from pipelines.record import verbs  # noqa: PLC0415 - see demo
+
+    verbs.escalate(load_settings(), limit, send=send)
 
 
 def _say_where(sandbox: "Sandbox") -> None:

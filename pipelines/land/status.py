@@ -1,5 +1,6 @@
 """What the warehouse holds and lacks, in values that a person or a machine can read."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,29 +8,51 @@ import duckdb
 import msgspec
 
 from pipelines.extract.seek import UPDATED_ON
-from pipelines.extract.windows import Window, gaps, merge
+from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 
 _STALE_AFTER = timedelta(hours=36)
+
+
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest landing run. `fewest_data_request_count` is what any reader of the same ranges would have needed."""
+
+    run_id: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    new_count: int | None
+    changed_count: int | None
+    rejected_count: int | None
+    deleted_count: int | None
+    data_request_count: int | None
+    fewest_data_request_count: int | None
+    waited_seconds: float | None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Coverage of the history on the UpdatedOn axis, freshness, rows, the last run, and what deserves a look.
 
     Instants are UTC. `covered_until` is the end of what is closed without a gap from its beginning; `gaps` are the
-    [from, to) pairs between the start of the history and the newest closed minute.
+    [from, to) pairs between the start of the history and the newest closed minute, the `open_minutes` among them those
+    that never read consistently. Lateness is `first_seen_at - updated_on` in minutes over the entries first seen in
+    the last 30 days after the first run.
     """
 
     history_start: datetime
     covered_from: datetime | None
     covered_until: datetime | None
     gaps: list[tuple[datetime, datetime]]
+    open_minutes: list[datetime]
     row_count: int
     deleted_count: int
     rejected_count: int
     newest_row_at: datetime | None
-    last_run_id: str | None
-    last_run_at: datetime | None
+    median_lateness_minutes: float | None
+    greatest_lateness_minutes: float | None
+    last_run: LastRun | None
+    reconciled_at: datetime | None
     published_at: datetime | None
     warnings: list[str]
 
@@ -46,43 +69,83 @@ def read_status(
         "select count(*) filter (where deleted_at is null), count(deleted_at), max(updated_on) "
         "from land.coworker_invoice_histories",
     )
+    median_lateness, greatest_lateness = _one(connection, _LATENESS)
     (rejected,) = _one(connection, "select count(*) from land.rejected_records")
-    last_run = connection.execute(
-        "select run_id, closed_at from land.windows order by closed_at desc limit 1"
-    ).fetchone()
-    covered = merge(closed)[0] if closed else None
+    (reconciled_at,) = _one(connection, "select max(reconciled_at) from land.reconciliations")
+    last_run = _last_run(connection)
+    unread = [minute for (minute,) in connection.execute(_OPEN_MINUTES).fetchall()]
+    open_minutes = [at.astimezone(UTC) for at in unread if any(at in gap for gap in missing)]
     return Status(
         history_start=history_start,
-        covered_from=covered.start if covered else None,
-        covered_until=covered.end if covered else None,
+        covered_from=closed[0].start if closed else None,
+        covered_until=closed[0].end if closed else None,
         gaps=[(gap.start, gap.end) for gap in missing],
+        open_minutes=open_minutes,
         row_count=live,
         deleted_count=deleted,
         rejected_count=rejected,
-        newest_row_at=newest.astimezone(UTC) if newest else None,
-        last_run_id=last_run[0] if last_run else None,
-        last_run_at=last_run[1].astimezone(UTC) if last_run else None,
+        newest_row_at=_utc(newest),
+        median_lateness_minutes=median_lateness,
+        greatest_lateness_minutes=greatest_lateness,
+        last_run=last_run,
+        reconciled_at=_utc(reconciled_at),
         published_at=published_at,
-        warnings=_warnings(closed, missing, rejected, published_at, now),
+        warnings=list(_warnings(closed, missing, open_minutes, rejected, last_run, published_at, now)),
     )
+
+
+_LATENESS = """
+select
+    round(median(epoch(first_seen_at - updated_on)) / 60, 1),
+    round(max(epoch(first_seen_at - updated_on)) / 60, 1)
+from land.coworker_invoice_histories
+where
+    first_seen_at > (select min(ended_at) from land.runs)
+    and first_seen_at > (select max(seen_at) from land.coworker_invoice_histories) - interval 30 days
+"""
+_OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs order by minute"
+
+
+def _last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:
+    names = [field.name for field in msgspec.structs.fields(LastRun)]
+    row = connection.execute(
+        f"select {', '.join(names)} from land.runs order by started_at desc limit 1"  # noqa: S608 - our own columns
+    ).fetchone()
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(zip(names, row, strict=True))
+    values |= {name: _utc(values[name]) for name in ("started_at", "ended_at")}
+    return LastRun(**values)
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return instant.astimezone(UTC) if instant else None
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     return connection.execute(query).fetchall()[0]
 
 
-def _warnings(
-    closed: list[Window], missing: list[Window], rejected: int, published_at: datetime | None, now: datetime
-) -> list[str]:
-    warnings = []
+def _warnings(  # noqa: PLR0917 - each is a fact of its own
+    closed: list[Window],
+    missing: list[Window],
+    open_minutes: list[datetime],
+    rejected: int,
+    last_run: LastRun | None,
+    published_at: datetime | None,
+    now: datetime,
+) -> Iterator[str]:
     if not closed:
-        warnings.append("Nothing has been pulled yet: run `nexudus-billing sync`.")
+        yield "Nothing has been pulled yet: run `nexudus-billing sync`."
     elif now - closed[-1].end > _STALE_AFTER:
-        warnings.append(f"The newest data is of {closed[-1].end:%Y-%m-%d %H:%M} UTC: run `nexudus-billing sync`.")
+        yield f"The newest data is of {closed[-1].end:%Y-%m-%d %H:%M} UTC: run `nexudus-billing sync`."
     if missing:
-        warnings.append(f"{len(missing)} ranges are not pulled yet: the next `nexudus-billing sync` pulls them.")
+        yield f"{len(missing)} ranges are not pulled yet: the next `nexudus-billing sync` pulls them."
+    if open_minutes:
+        yield f"{len(open_minutes)} minutes never read consistently and stay open; each sync tries them again."
     if rejected:
-        warnings.append(f"{rejected} records broke the API's contract: see land.rejected_records in the warehouse.")
+        yield f"{rejected} records broke the API's contract: see land.rejected_records in the warehouse."
+    if last_run and last_run.outcome != "done":
+        yield f"The last run did not end well ({last_run.outcome or 'it was killed, or is still under way'})."
     if closed and published_at is None:
-        warnings.append("Nothing is published yet: run `nexudus-billing sync`.")
-    return warnings
+        yield "Nothing is published yet: run `nexudus-billing sync`."
