@@ -10,6 +10,7 @@ from pipelines.land.warehouse import open_warehouse
 from pipelines.model.model_assets import model_assets
 from pipelines.model.sql_models import load_models
 from pipelines.publish.published_assets import published_assets
+from pipelines.record.record_jobs import escalate_job, recorded_assets
 from pipelines.schedules import reconcile_job, sync_job
 from pipelines.settings import Settings, load_settings
 
@@ -24,8 +25,9 @@ def build_definitions(settings: Settings, *, on_step: OnStep = lambda _: None) -
             *landed_assets(settings, on_step),
             *model_assets(settings, open_warehouse),
             *published_assets(settings, load_models()),
+            *recorded_assets(settings),
         ],
-        jobs=[sync_job, reconcile_job],
+        jobs=[sync_job, reconcile_job, escalate_job(settings)],
     )
 
 

@@ -1,0 +1,175 @@
+"""A run over many entries: each as far as it gets, until something stops it that would stop them all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from time import sleep
+
+from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.extract.client import NexudusClient
+from pipelines.extract.failures import HISTORIES_PATH
+from pipelines.extract.histories import Histories
+from pipelines.extract.pacing import Limit, OwnLedger, Pacer, SharedLedger
+from pipelines.record.entries import Entry
+from pipelines.record.outbox import Outbox, sending_alone
+from pipelines.record.reading_back import look
+from pipelines.record.sending import Changes, Sender
+from pipelines.record.states import Event, OutboxEntry, State, Withdrawn
+from pipelines.settings import Clock, Settings, utc_now
+
+# So many in a row are no accident: better to stop than to leave every entry unsure.
+_TROUBLES_TO_STOP_AT = 5
+_DAY_SECONDS = 86_400.0
+
+OnEntry = Callable[[int, int], None]
+"""Told how many entries, of how many, have been dealt with."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a run has left its entries, in the order in which they were given, and what stopped it early.
+
+    `known` are the references that were confirmed before, `withdrawn` those that were found to be needed no more.
+    """
+
+    entries: list[OutboxEntry]
+    known: frozenset[str]
+    withdrawn: frozenset[str]
+    stopped_by: PipelineError | None
+
+    def count(self, state: State) -> int:
+        """Entries in a state."""
+        return sum(entry.state is state for entry in self.entries)
+
+    @property
+    def summary(self) -> str:
+        """The counts in words, for instance '3 created, 1 refused'."""
+        counts = {
+            "created": self.count(State.CONFIRMED) - len(self.known),
+            "recorded before": len(self.known),
+            "withdrawn": len(self.withdrawn),
+            "refused": self.count(State.REFUSED) - len(self.withdrawn),
+            "unsure": self.count(State.UNSURE) + self.count(State.SENDING),
+            "not sent yet": self.count(State.PLANNED),
+        }
+        return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "nothing to do"
+
+    @property
+    def problem(self) -> PipelineError | None:
+        """What there is to do about it, as an error to raise; None where every entry is on the server."""
+        if self.stopped_by is not None:
+            return self.stopped_by
+        settling = [entry.settles_at for entry in self.entries if entry.state is State.UNSURE and entry.settles_at]
+        if settling:
+            return TryAgainLaterError(
+                f"Whether the API has made {len(settling)} of {len(self.entries)} entries is not known yet: run the "
+                f"same command again after {max(settling):%Y-%m-%d %H:%M:%S} UTC; it looks first, and sends only what "
+                "is not there."
+            )
+        if left := [entry for entry in self.entries if not entry.is_final]:
+            return TryAgainLaterError(
+                f"The API has not made {len(left)} of {len(self.entries)} entries ({left[0].detail}): run the same "
+                "command again later."
+            )
+        if refused := [
+            one for one in self.entries if one.state is State.REFUSED and one.reference not in self.withdrawn
+        ]:
+            return WrongUseError(
+                f"{len(refused)} of {len(self.entries)} entries were refused; the first, on invoice "
+                f"{refused[0].invoice_id}: {refused[0].detail}"
+            )
+        return None
+
+
+def record_entries(
+    settings: Settings, entries: Sequence[Entry], *, on_entry: OnEntry = lambda *_: None, clock: Clock = utc_now
+) -> Delivery:
+    """Create these entries, each once however often this is asked; one that was refused before is tried again.
+
+    Raises WrongUseError without a login, TryAgainLaterError while another process creates entries or holds the
+    warehouse; what happens after that is in the delivery.
+    """
+    with open_desk(settings, clock) as desk:
+        return deliver_all(desk.sender, desk.outbox.plan(entries, again=True), on_entry)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What it takes to send: the outbox, held against other senders; a sender of its entries; the server's clock."""
+
+    outbox: Outbox
+    sender: Sender
+    server_now: Clock
+
+
+@contextmanager
+def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False) -> Iterator[Desk]:
+    """A desk, once no other process has one. Raises TryAgainLaterError where another keeps it, WrongUseError."""
+    with NexudusClient(settings) as client, sending_alone(settings), _writes_per_day(settings, clock) as pacer:
+        histories = Histories(client, settings)
+        outbox = Outbox(settings, clock)
+        sender = Sender(
+            outbox,
+            look=lambda entry: look(histories, entry),
+            post=lambda entry: client.post(HISTORIES_PATH, entry.body),
+            admit=pacer.admit,
+            clock=clock,
+            settle=timedelta(minutes=settings.settle_minutes),
+            withdraws_paid=withdraws_paid,
+        )
+        yield Desk(outbox, sender, client.server_now)
+
+
+def deliver_all(sender: Sender, entries: Sequence[OutboxEntry], on_entry: OnEntry) -> Delivery:
+    """Bring every entry as far as it gets now."""
+    watched = _Watched(sender.outbox, {entry.reference: entry for entry in entries})
+    known = frozenset(entry.reference for entry in entries if entry.state is State.CONFIRMED)
+    stopped_by: PipelineError | None = None
+    try:
+        _deliver_each(replace(sender, outbox=watched), watched.rows, on_entry)
+    except PipelineError as error:
+        stopped_by = error
+    except KeyboardInterrupt:
+        stopped_by = TryAgainLaterError("Stopped: run the same command again, it goes on and sends nothing twice.")
+    return Delivery(list(watched.rows.values()), known, frozenset(watched.withdrawn), stopped_by)
+
+
+def _deliver_each(sender: Sender, rows: dict[str, OutboxEntry], on_entry: OnEntry) -> None:
+    troubles = 0
+    for done, (reference, before) in enumerate(list(rows.items()), 1):
+        row = sender.deliver(before)
+        on_entry(done, len(rows))
+        if row.attempt_count > before.attempt_count:
+            troubles = 0 if row.is_final else troubles + 1
+        if troubles == _TROUBLES_TO_STOP_AT:
+            raise TryAgainLaterError(
+                f"Stopped, for {troubles} entries in a row got no answer that can be trusted (the last: "
+                f"{rows[reference].detail}): run the same command again later, it looks for them first."
+            )
+    for row in [row for row in rows.values() if row.settles_at is not None and row.settles_at <= sender.clock()]:
+        sender.deliver(row)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """An outbox whose newest rows are at hand also when an error cuts a run short."""
+
+    outbox: Changes
+    rows: dict[str, OutboxEntry]
+    withdrawn: set[str] = field(default_factory=set)
+
+    def change(self, entry: OutboxEntry, event: Event) -> OutboxEntry:
+        self.rows[entry.reference] = changed = self.outbox.change(entry, event)
+        if isinstance(event, Withdrawn):
+            self.withdrawn.add(entry.reference)
+        return changed
+
+
+@contextmanager
+def _writes_per_day(settings: Settings, clock: Clock) -> Iterator[Pacer]:
+    """The documented limit of writes a day, over all processes of the data directory."""
+    limit = Limit(settings.writes_per_day, _DAY_SECONDS, "NEXUDUS_WRITES_PER_DAY is used up")
+    ledger = SharedLedger(settings.data_dir / "write_pace.sqlite", [limit]) if limit.count else OwnLedger()
+    with closing(Pacer(ledger, clock=clock, sleep=sleep)) as pacer:
+        yield pacer

@@ -1,0 +1,126 @@
+"""The follow-ups that `sql/record/escalations.sql` finds: listed, or sent to the API, so many a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.land.warehouse import open_warehouse
+from pipelines.record.delivery import Delivery, Desk, OnEntry, deliver_all, open_desk
+from pipelines.record.entries import Entry, checked
+from pipelines.record.states import State, Withdrawn
+from pipelines.settings import Clock, Settings, utc_now
+from pipelines.sql_files import sql_folder
+
+SOURCE = "escalate"
+DEFAULT_LIMIT = 50
+# Older figures would report payments as missing that have come in meanwhile.
+_OLDEST_DATA = timedelta(hours=26)
+_NO_LONGER_DUE = "it was no longer due when its turn came, so nothing was sent"
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """A follow-up that is due: the entry to make, and the facts that it rests on."""
+
+    invoice_id: int
+    name: str
+    description: str
+    is_problem: bool
+    notify: bool
+    cause: str
+    invoice_number: str | None
+    business_id: int | None
+    currency_code: str | None
+    invoice_amount: Decimal | None
+    failed_attempt_count: int
+    last_failed_at: datetime
+
+    @property
+    def entry(self) -> Entry:
+        """The entry to create."""
+        return Entry(
+            invoice_id=self.invoice_id,
+            name=self.name,
+            description=self.description,
+            is_problem=self.is_problem,
+            notify=self.notify,
+            cause=self.cause,
+            source=SOURCE,
+        )
+
+
+@dataclass(frozen=True)
+class Due:
+    """Every follow-up that is due, oldest failure first, and as of when."""
+
+    escalations: list[Escalation]
+    as_of_at: datetime | None
+
+
+def find_due(settings: Settings) -> Due:
+    """The follow-ups that are due by the newest figures. Raises WrongUseError where there are none to look at."""
+    if not Path(settings.warehouse_path).exists():
+        raise WrongUseError(f"There is no warehouse at {settings.warehouse_path} yet: run `nexudus-billing sync`.")
+    with open_warehouse(settings) as connection:
+        try:
+            return due_in(connection)
+        except duckdb.CatalogException:
+            raise WrongUseError("There are no figures to escalate by yet: run `nexudus-billing sync`.") from None
+
+
+def due_in(connection: duckdb.DuckDBPyConnection) -> Due:
+    """The same of an open warehouse. Raises duckdb.CatalogException where the models are not built."""
+    query = (sql_folder("record") / "escalations.sql").read_text(encoding="utf-8")
+    found = connection.execute(query)
+    columns = [column[0] for column in found.description or ()]
+    rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    horizon = connection.execute("select as_of_at from model.horizon").fetchone()
+    as_of_at = horizon[0].astimezone(UTC) if horizon and horizon[0] else None
+    return Due([msgspec.convert(row, Escalation) for row in rows], as_of_at)
+
+
+def send_due(
+    settings: Settings,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    on_entry: OnEntry = lambda *_: None,
+    clock: Clock = utc_now,
+) -> Delivery:
+    """Send at most `limit` of the follow-ups that are due, oldest first; withdraw what is due no longer.
+
+    Raises TryAgainLaterError where the figures are too old to act on, and what `record_entries` raises.
+    """
+    if limit < 0:
+        raise WrongUseError("--limit cannot be negative.")
+    with open_desk(settings, clock, withdraws_paid=True) as desk:
+        # Found while no other process sends: nobody else's entries are missing from the outbox.
+        due = find_due(settings)
+        _check_age(due, desk.server_now())
+        _withdraw_others(desk, due.escalations)
+        entries = [checked(escalation.entry) for escalation in due.escalations[:limit]]
+        return deliver_all(desk.sender, desk.outbox.plan(entries), on_entry)
+
+
+def _check_age(due: Due, now: datetime) -> None:
+    if due.as_of_at is None or now - due.as_of_at > _OLDEST_DATA:
+        when = f"{due.as_of_at:%Y-%m-%d %H:%M} UTC" if due.as_of_at else "no date"
+        raise TryAgainLaterError(
+            f"Nothing was sent: the figures are of {when}, and payments may have come in since; run `nexudus-billing "
+            "sync` first."
+        )
+
+
+def _withdraw_others(desk: Desk, due: Sequence[Escalation]) -> None:
+    """What an earlier run left unfinished and is due no longer: looked for where it may exist, then let go."""
+    references = {escalation.entry.reference for escalation in due}
+    for entry in desk.outbox.unfinished(SOURCE):
+        if entry.reference in references:
+            continue
+        left = entry if entry.state is State.PLANNED else desk.sender.deliver(entry, may_send=False)
+        if left.state is State.PLANNED:
+            desk.outbox.change(left, Withdrawn(_NO_LONGER_DUE))

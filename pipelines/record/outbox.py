@@ -1,0 +1,166 @@
+"""The outbox: what was planned, sent, confirmed. Each change is a transaction of its own, and held by one sender.
+
+The warehouse is opened for the moment of a change only, so that a sync or a status asked for meanwhile gets its turn.
+What keeps two senders apart is a lock on a file beside the warehouse: the system gives it back when its holder dies,
+so an entry found `sending` by the one who has the lock was left so by a process that is gone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+from filelock import FileLock, Timeout
+
+from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.extract.auth import own_directory
+from pipelines.land.warehouse import open_warehouse, transaction
+from pipelines.record.entries import Entry
+from pipelines.record.states import Event, OutboxEntry, PlannedAgain, State, after
+from pipelines.settings import Clock, Settings
+
+# A sync may hold the warehouse for long; what was sent should still be written down by the one who knows.
+_PATIENCE_SECONDS = 900.0
+_WAIT_FOR_SENDER_SECONDS = 60.0
+_COLUMNS = OutboxEntry.__struct_fields__
+
+
+class Outbox:
+    """The table `record.outbox` of the warehouse."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    def plan(self, entries: Sequence[Entry], *, again: bool = False) -> list[OutboxEntry]:
+        """The rows of these entries, in their order; made where the reference is new.
+
+        A known reference keeps its row and its text, however far it is. `again`: one that was refused is planned anew.
+        """
+        now = self._clock()
+        with open_warehouse(self._settings) as connection, transaction(connection):
+            known = read(connection, [entry.reference for entry in entries])
+            new = {entry.reference: planned(entry, now) for entry in entries if entry.reference not in known}
+            _insert(connection, list(new.values()))
+            for entry in known.values():
+                if again and entry.state is State.REFUSED:
+                    known[entry.reference] = _store(connection, entry, after(entry, PlannedAgain(), now))
+        rows = known | new
+        return [rows[entry.reference] for entry in entries]
+
+    def change(self, entry: OutboxEntry, event: Event) -> OutboxEntry:
+        """Write down what an event makes of an entry, and return that. Raises TryAgainLaterError if it was changed."""
+        changed = after(entry, event, self._clock())
+        if changed is not entry:
+            with open_warehouse(self._settings, wait_seconds=_PATIENCE_SECONDS) as connection, transaction(connection):
+                _store(connection, entry, changed)
+        return changed
+
+    def unfinished(self, source: str) -> list[OutboxEntry]:
+        """What came from a verb and is planned, sending or unsure."""
+        with open_warehouse(self._settings) as connection:
+            rows = _select(connection, "source = $source and state in ('planned', 'sending', 'unsure')", source=source)
+        return sorted(rows, key=lambda entry: (entry.planned_at, entry.reference))
+
+
+@contextmanager
+def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SECONDS) -> Iterator[None]:
+    """One sender to a warehouse at a time. Raises TryAgainLaterError if another does not end in time."""
+    warehouse = Path(settings.warehouse_path)
+    is_file = ":" not in settings.warehouse_path
+    path = warehouse.with_name(f"{warehouse.name}.record.lock") if is_file else settings.data_dir / "record.lock"
+    own_directory(path.parent)
+    lock = FileLock(path, timeout=wait_seconds, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TryAgainLaterError(
+            "Another nexudus-billing process is creating entries: run the same command again when it has ended."
+        ) from None
+    except OSError as error:
+        raise WrongUseError(f"{path} cannot be written ({error.strerror}): mend the folder's permissions.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def look_up(settings: Settings, references: Sequence[str]) -> dict[str, OutboxEntry]:
+    """The rows of these references, without making anything that is not there."""
+    if not Path(settings.warehouse_path).exists():
+        return {}
+    with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
+        try:
+            return read(connection, references)
+        except duckdb.CatalogException:  # made by a version without an outbox
+            return {}
+
+
+def read(connection: duckdb.DuckDBPyConnection, references: Sequence[str]) -> dict[str, OutboxEntry]:
+    """The rows of these references that exist, by reference."""
+    rows = _select(connection, "reference in (select unnest($references))", references=list(references))
+    return {row.reference: row for row in rows}
+
+
+def _select(connection: duckdb.DuckDBPyConnection, condition: str, **values: object) -> list[OutboxEntry]:
+    found = connection.execute(f"select {', '.join(_COLUMNS)} from record.outbox where {condition}", values)  # noqa: S608 - our own words
+    return [_row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall()]
+
+
+def _row(values: Mapping[str, Any]) -> OutboxEntry:
+    utc = {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in values.items()}
+    return msgspec.convert(utc, OutboxEntry)
+
+
+def planned(entry: Entry, now: datetime) -> OutboxEntry:
+    """The row of an entry that nobody has sent yet."""
+    return OutboxEntry(
+        reference=entry.reference,
+        source=entry.source,
+        cause=entry.cause,
+        invoice_id=entry.invoice_id,
+        name=entry.name,
+        description=entry.text,
+        is_problem=entry.is_problem,
+        notify=entry.notify,
+        state=State.PLANNED,
+        attempt_count=0,
+        entry_id=None,
+        detail=None,
+        planned_at=now,
+        sent_at=None,
+        settles_at=None,
+        changed_at=now,
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, entries: Sequence[OutboxEntry]) -> None:
+    if not entries:
+        return
+    columns = {name: [_plain(getattr(entry, name)) for entry in entries] for name in _COLUMNS}
+    fields = ", ".join(f"unnest(${name}) as {name}" for name in _COLUMNS)
+    connection.execute(f"insert into record.outbox by name select {fields}", columns)
+
+
+def _store(connection: duckdb.DuckDBPyConnection, before: OutboxEntry, changed: OutboxEntry) -> OutboxEntry:
+    """Replace a row if it still is what the change was made from; so of two claims one fails."""
+    names = ("state", "attempt_count", "entry_id", "detail", "sent_at", "settles_at", "changed_at")
+    values = {name: _plain(getattr(changed, name)) for name in names}
+    count = connection.execute(
+        f"update record.outbox set {', '.join(f'{name} = ${name}' for name in names)}"  # noqa: S608 - our own words
+        " where reference = $reference and state = $state_before and changed_at = $changed_before",
+        values
+        | {"reference": before.reference, "state_before": before.state.value, "changed_before": before.changed_at},
+    ).fetchone()
+    if count != (1,):
+        raise TryAgainLaterError(
+            f"Another process has changed the entry {before.reference} meanwhile: run the same command again."
+        )
+    return changed
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, State) else value

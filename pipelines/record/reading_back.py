@@ -1,0 +1,70 @@
+"""Looks whether the API holds an entry already, by its invoice and its reference. An answer in doubt is no answer.
+
+The reference is made from invoice and name, so it alone identifies the entry; the name is not filtered by, for a
+server that trims or rewrites it would then seem to hold nothing, and the entry would be sent twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from pipelines.errors import BrokenPromiseError, TryAgainLaterError
+from pipelines.extract.histories import Histories, HistoryFilters
+from pipelines.extract.records import SearchAnswer
+from pipelines.record.entries import bracketed
+from pipelines.record.states import OutboxEntry
+
+_PASSES = 3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an invoice's entries show: the Id of the one looked for, or None; and whether the invoice is paid by now."""
+
+    entry_id: int | None
+    is_paid: bool = False
+
+
+def look(source: Histories, entry: OutboxEntry) -> Sight:
+    """Read all entries of the invoice and find the reference among them.
+
+    Raises BrokenPromiseError when the answer is not to the question, TryAgainLaterError when the list will not hold
+    still: only a complete list shows that an entry is absent.
+    """
+    for _ in range(_PASSES):
+        answers = list(_pages(source, entry.invoice_id))
+        found = [entry_id for answer in answers for entry_id in _ids_with(bracketed(entry.reference), answer)]
+        if found:
+            return Sight(min(found))
+        records = {record.id: record for answer in answers for record in answer.records}
+        rejected = {record.raw for answer in answers for record in answer.rejected}
+        if {answer.total_items for answer in answers} == {len(records) + len(rejected)}:
+            return Sight(None, any(record.coworker_invoice_paid for record in records.values()))
+    raise TryAgainLaterError(
+        f"The entries of invoice {entry.invoice_id} change while they are read, so nothing was sent: try again later."
+    )
+
+
+def _pages(source: Histories, invoice_id: int) -> Iterator[SearchAnswer]:
+    seen = 0
+    for page in count(1):
+        answer = source.search(HistoryFilters(coworker_invoice_id=invoice_id), page=page, order_by="Id")
+        if answer.page != page or any(record.coworker_invoice_id != invoice_id for record in answer.records):
+            raise BrokenPromiseError(
+                f"The API was asked for page {page} of the entries of invoice {invoice_id} and answered something "
+                "else, so nothing was sent: run `nexudus-billing doctor`."
+            )
+        yield answer
+        seen += answer.record_count
+        if seen >= answer.total_items or answer.record_count == 0:
+            return
+
+
+def _ids_with(mark: str, answer: SearchAnswer) -> Iterator[int]:
+    yield from (record.id for record in answer.records if mark in (record.description or ""))
+    for record in answer.rejected:
+        if mark.encode() not in record.raw:
+            continue
+        if record.id is None:
+            raise BrokenPromiseError(f"The entry with {mark} is there, but its Id cannot be read: look at the invoice.")
+        yield record.id

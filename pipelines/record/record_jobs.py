@@ -1,0 +1,75 @@
+"""The write-back as Dagster sees it: a job of its own, and an asset of the sync only where a setting asks for it."""
+
+import dagster as dg
+
+from pipelines.publish.published_assets import ANALYTICS
+from pipelines.record.delivery import Delivery
+from pipelines.record.escalations import DEFAULT_LIMIT, find_due, send_due
+from pipelines.record.states import State
+from pipelines.settings import Settings
+
+OUTBOX = dg.AssetKey(["record", "outbox"])
+ESCALATIONS = dg.AssetKey(["record", "escalations"])
+ESCALATE_JOB = "escalate"
+
+
+class EscalateConfig(dg.Config):
+    """Lists what is due, as the command does, unless told to send; never more than `limit` in a run."""
+
+    send: bool = False
+    limit: int = DEFAULT_LIMIT
+
+
+def escalate_job(settings: Settings) -> dg.JobDefinition:
+    """The job that lists, or sends, the follow-ups that are due. It is made of no asset, so no sync takes it along."""
+
+    @dg.op(description="Lists the follow-ups that are due; with `send: true` creates them, each once.")
+    def escalate(context: dg.OpExecutionContext, config: EscalateConfig) -> None:
+        if config.send:
+            context.add_output_metadata(_metadata(send_due(settings, limit=config.limit)))
+        else:
+            due = find_due(settings).escalations
+            lines = [f"invoice {one.invoice_id}: {one.description}" for one in due[: config.limit]]
+            context.add_output_metadata({"due": len(due), "listed": "\n".join(lines) or "none"})
+
+    @dg.job(
+        name=ESCALATE_JOB,
+        executor_def=dg.in_process_executor,
+        description="Follow-ups of invoices whose collection keeps failing. Never part of the sync unless "
+        "NEXUDUS_ESCALATE_AFTER_SYNC is true.",
+    )
+    def job() -> None:
+        escalate()
+
+    return job
+
+
+def recorded_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The outbox as an upstream of what is published; and, where the setting says so, the escalations after it."""
+    outbox = dg.AssetSpec(
+        OUTBOX,
+        group_name="record",
+        kinds={"duckdb"},
+        description="One row per entry that this program was asked to create, with how far it has got.",
+    )
+    if not settings.escalate_after_sync:
+        return [outbox]
+
+    @dg.asset(
+        key=ESCALATIONS,
+        deps=[ANALYTICS],
+        group_name="record",
+        kinds={"api"},
+        description="Follow-ups created in Nexudus after a sync, for NEXUDUS_ESCALATE_AFTER_SYNC is true.",
+    )
+    def escalations() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata=_metadata(send_due(settings)))
+
+    return [outbox, escalations]
+
+
+def _metadata(delivery: Delivery) -> dict[str, int | str]:
+    """Counts, for a run that did all it could. Raises what there is to do about it otherwise."""
+    if delivery.problem is not None:
+        raise delivery.problem
+    return {"summary": delivery.summary, "created": delivery.count(State.CONFIRMED) - len(delivery.known)}

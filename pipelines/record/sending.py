@@ -1,0 +1,117 @@
+"""One entry as far as it gets now: look, write down that it goes, send, write down what came of it.
+
+Nothing is sent that was not looked for just before; a look costs a request, and a second notification costs more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from pipelines.errors import PipelineError, RefusedError, TryAgainLaterError
+from pipelines.extract.client import Reply
+from pipelines.extract.failures import BadRequestError, EntryRefusedError, NotFoundError, UncertainWriteError
+from pipelines.extract.histories import created_id, entry_refused
+from pipelines.record.reading_back import Sight
+from pipelines.record.states import (
+    Absent,
+    Claimed,
+    Created,
+    Doubted,
+    Event,
+    Found,
+    NotSent,
+    OutboxEntry,
+    Rejected,
+    State,
+    Withdrawn,
+)
+from pipelines.settings import Clock
+
+_SENDS_PER_RUN = 3
+_LEFT_SENDING = "the program ended while it was sending"
+_STOPPED = "stopped while it was sending"
+_PAID = "the invoice has been paid meanwhile, so nothing was sent"
+
+
+class Changes(Protocol):
+    """Where changes are written down before anything else happens."""
+
+    def change(self, entry: OutboxEntry, event: Event) -> OutboxEntry:
+        """The entry after the event, durably."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends entries of an outbox, which it must hold alone.
+
+    `look` reads back, `post` sends once, `admit` waits for the pace of writes; all raise PipelineError. `settle` is
+    how long after a doubt a server may still carry out a request.
+    """
+
+    outbox: Changes
+    look: Callable[[OutboxEntry], Sight]
+    post: Callable[[OutboxEntry], Reply]
+    admit: Callable[[], None]
+    clock: Clock
+    settle: timedelta
+    withdraws_paid: bool = False
+
+    def deliver(self, entry: OutboxEntry, *, may_send: bool = True) -> OutboxEntry:
+        """Bring an entry as near to its end as can be now, by at most three requests to create it.
+
+        It comes back confirmed, refused, unsure (look again after `settles_at`), or planned where the API answered
+        each time that it had not made it, or where it may not be sent. Raises PipelineError for what would meet every
+        entry alike: throttled, no role, no network, an answer that cannot be trusted.
+        """
+        if entry.state is State.SENDING:
+            entry = self.outbox.change(entry, Doubted(_LEFT_SENDING, self.clock() + self.settle))
+        refusal: str | None = None
+        for sends_left in reversed(range(_SENDS_PER_RUN + 1)):
+            if entry.is_final:
+                break
+            entry = self._looked_for(entry, refusal)
+            if entry.state is not State.PLANNED or sends_left == 0 or not may_send:
+                break
+            self.admit()
+            entry, refusal = self._sent(self.outbox.change(entry, Claimed()))
+        return entry
+
+    def _looked_for(self, entry: OutboxEntry, refusal: str | None) -> OutboxEntry:
+        looked_at = self.clock()
+        sight = self.look(entry)
+        if sight.entry_id is not None:
+            return self.outbox.change(entry, Found(sight.entry_id))
+        if refusal is not None:
+            return self.outbox.change(entry, Rejected(refusal))
+        entry = self.outbox.change(entry, Absent(looked_at))
+        if self.withdraws_paid and sight.is_paid and entry.state is State.PLANNED:
+            entry = self.outbox.change(entry, Withdrawn(_PAID))
+        return entry
+
+    def _sent(self, entry: OutboxEntry) -> tuple[OutboxEntry, str | None]:
+        """The entry after one request; and, where the API says "not made" with reasons, those, to be looked into."""
+        try:
+            reply = self.post(entry)
+        except BadRequestError as error:
+            return self.outbox.change(entry, Rejected(str(entry_refused(error.body)))), None
+        except UncertainWriteError as error:
+            return self._doubted(entry, str(error)), None
+        except (TryAgainLaterError, RefusedError, NotFoundError) as error:
+            self.outbox.change(entry, NotSent(str(error)))
+            raise
+        except BaseException as error:
+            self._doubted(entry, str(error) if isinstance(error, PipelineError) else _STOPPED)
+            raise
+        try:
+            return self.outbox.change(entry, Created(created_id(reply))), None
+        except UncertainWriteError as error:
+            return self._doubted(entry, str(error)), None
+        except EntryRefusedError as error:
+            # Answered in full, so nothing is still under way: what the next look says counts at once.
+            doubted = self.outbox.change(entry, Doubted(str(error), self.clock()))
+            return doubted, str(error) if error.problems else None
+
+    def _doubted(self, entry: OutboxEntry, why: str) -> OutboxEntry:
+        return self.outbox.change(entry, Doubted(why, self.clock() + self.settle))

@@ -1,0 +1,163 @@
+"""The life of an entry on its way to the API, as a pure function: planned → sending → confirmed | refused | unsure.
+
+An entry is `sending` in the outbox before its request goes, so whoever finds it so after a crash knows that the API
+may have it. Doubt ends by looking, never by sending: found is `confirmed`; absent lets it be sent again, but only from
+the moment `settles_at` on, for a server may finish a request after its connection has broken.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class State(StrEnum):
+    """Where an entry stands."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNSURE = "unsure"
+
+
+class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the outbox: an entry, its reference, and how far it has got. Instants are aware (UTC).
+
+    `description` is the text as it is sent. `settles_at` is from when on the absence of an unsure entry counts.
+    """
+
+    reference: str
+    source: str
+    cause: str
+    invoice_id: int
+    name: str
+    description: str
+    is_problem: bool
+    notify: bool
+    state: State
+    attempt_count: int
+    entry_id: int | None
+    detail: str | None
+    planned_at: datetime
+    sent_at: datetime | None
+    settles_at: datetime | None
+    changed_at: datetime
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state in {State.CONFIRMED, State.REFUSED}
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What is posted: every field of the API's create page."""
+        return {
+            "CoworkerInvoiceId": self.invoice_id,
+            "Name": self.name,
+            "Description": self.description,
+            "IsProblem": self.is_problem,
+            "Notify": self.notify,
+        }
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """It is about to be sent, by whoever gets this written down."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """The API answered with the new entry's Id."""
+
+    entry_id: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The API will not have it, and has made nothing."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """The request did not get to be done: no connection, throttled, no role."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Doubted:
+    """The API may have made it, or may yet make it until `settles_at`."""
+
+    why: str
+    settles_at: datetime
+
+
+@dataclass(frozen=True)
+class Found:
+    """Reading back has found it."""
+
+    entry_id: int
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Reading back, complete and begun at `looked_at`, has not found it."""
+
+    looked_at: datetime
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """It is not wanted any more, and was not sent."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class PlannedAgain:
+    """It was refused, and somebody asks for it once more."""
+
+
+Event = Claimed | Created | Rejected | NotSent | Doubted | Found | Absent | Withdrawn | PlannedAgain
+
+
+class IllegalChangeError(AssertionError):
+    """An event that cannot happen in this state: a mistake in this program, stopped before it does harm."""
+
+
+def after(  # noqa: C901, PLR0911 - a table of cases reads best as one
+    entry: OutboxEntry, event: Event, at: datetime
+) -> OutboxEntry:
+    """The entry after an event; the very same one where nothing changes. Raises IllegalChangeError."""
+    match entry.state, event:
+        case State.PLANNED, Claimed():
+            return _moved(entry, State.SENDING, at, attempt_count=entry.attempt_count + 1, sent_at=at, detail=None)
+        case State.SENDING, Created(entry_id):
+            return _moved(entry, State.CONFIRMED, at, entry_id=entry_id)
+        case State.SENDING, NotSent(why):
+            return _moved(entry, State.PLANNED, at, detail=why)
+        case State.SENDING, Doubted(why, settles_at):
+            return _moved(entry, State.UNSURE, at, detail=why, settles_at=settles_at)
+        case State.SENDING | State.UNSURE, Rejected(why):
+            return _moved(entry, State.REFUSED, at, detail=why)
+        case State.PLANNED | State.UNSURE, Found(entry_id):
+            return _moved(entry, State.CONFIRMED, at, entry_id=entry_id)
+        case State.UNSURE, Absent(looked_at) if entry.settles_at is not None and looked_at >= entry.settles_at:
+            return _moved(entry, State.PLANNED, at)
+        case ((State.PLANNED | State.UNSURE), Absent(_)):
+            return entry
+        case State.PLANNED, Withdrawn(why):
+            return _moved(entry, State.REFUSED, at, detail=why)
+        case State.REFUSED, PlannedAgain():
+            return _moved(entry, State.PLANNED, at, detail=None)
+        case _:
+            raise IllegalChangeError(f"{entry.reference} is {entry.state}: {event} cannot be.")
+
+
+def _moved(entry: OutboxEntry, state: State, at: datetime, **changes: object) -> OutboxEntry:
+    settles_at = None if state is not State.UNSURE else entry.settles_at
+    return msgspec.structs.replace(entry, **{"settles_at": settles_at, "state": state, "changed_at": at, **changes})
