@@ -123,7 +123,9 @@ def landed_assets(
                 history = history_until(settings, clock())
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
-            with recorded_run(connection, client, pull.report, run_id=context.run.run_id, kind="reconcile", clock=clock):
+            with recorded_run(
+                connection, client, pull.report, run_id=context.run.run_id, kind="reconcile", clock=clock
+            ):
                 read_newest()
                 covered = closed_windows(connection, UPDATED_ON)[-1]
                 start = covered.end - timedelta(days=config.days) if config.days else covered.start
