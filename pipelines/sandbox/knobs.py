@@ -129,6 +129,8 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     write_reset_after_rate: Annotated[Share, _about("POST makes the row, then is reset.")] = 0.0
     write_late_before_rate: Annotated[Share, _about("POST hangs for slow_seconds, then is reset; no row.")] = 0.0
     write_late_after_rate: Annotated[Share, _about("POST makes the row at once, answers after slow_seconds.")] = 0.0
+    write_cut_after_rate: Annotated[Share, _about("POST makes the row, its answer is cut short.")] = 0.0
+    write_made_late_rate: Annotated[Share, _about("POST hangs for slow_seconds, makes the row then, is reset.")] = 0.0
 
 
 # Where each group of knobs begins, for headings in --help and the docs.

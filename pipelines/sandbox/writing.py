@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.sandbox.answers import Invalid, message_answer, validation_answer, written_answer
-from pipelines.sandbox.broken_answers import Reset
+from pipelines.sandbox.broken_answers import Reset, cut
 from pipelines.sandbox.emulator import Sandbox, Seen
 from pipelines.sandbox.wire import instant
 
@@ -16,7 +16,7 @@ _OOPS = "Ooops! There was a problem processing your request. Please try again."
 _REQUIRED = {"CoworkerInvoiceId": int, "Name": str, "Description": str}
 _OPTIONAL = {"IsProblem": bool, "Notify": bool}
 _BEFORE = ("write_500_before", "write_refused", "write_reset_before", "write_late_before")
-_AFTER = ("write_500_after", "write_reset_after", "write_late_after")
+_AFTER = ("write_500_after", "write_reset_after", "write_late_after", "write_cut_after")
 
 
 class WritingEndpoints:
@@ -37,6 +37,14 @@ class WritingEndpoints:
         seen.fault = faults.first(_BEFORE)
         if seen.fault:
             return await self._failed(seen.fault)
+        return await self._made(body, seen, username)
+
+    async def _made(self, body: dict[str, Any], seen: Seen, username: str) -> Response:
+        """The row, and the answer that tells of it, unless that goes wrong."""
+        faults = self.sandbox.faults
+        is_late = faults.happens("write_made_late")
+        if is_late:
+            await asyncio.sleep(self.sandbox.knobs.slow_seconds)
         entry = self.sandbox.store.insert(
             body["CoworkerInvoiceId"],
             body["Name"],
@@ -46,11 +54,19 @@ class WritingEndpoints:
             updated_by=username,
         )
         answer = written_answer("created", entry.id, instant(entry.updated_on), username)
-        seen.fault = faults.first(_AFTER)
-        if seen.fault == "write_late_after":
-            await asyncio.sleep(self.sandbox.knobs.slow_seconds)
-            return answer
-        return await self._failed(seen.fault) if seen.fault else answer
+        seen.fault = "write_made_late" if is_late else faults.first(_AFTER)
+        match seen.fault:
+            case "":
+                return answer
+            case "write_made_late":
+                return Reset()
+            case "write_cut_after":
+                return cut(answer)
+            case "write_late_after":
+                await asyncio.sleep(self.sandbox.knobs.slow_seconds)
+                return answer
+            case _:
+                return await self._failed(seen.fault)
 
     async def update(self, request: Request, _seen: Seen, username: str) -> Response:
         """`PUT /api/billing/coworkerinvoicehistories`, with the Id and all required fields in the body."""

@@ -1,3 +1,5 @@
+import time
+
 import httpx
 import pytest
 
@@ -86,3 +88,20 @@ def test_a_write_times_out_before_or_after_the_row_is_made(api, entry, fault, ro
     with pytest.raises(httpx.ReadTimeout):
         api.http.post(HISTORIES, json=entry, timeout=0.1)
     assert made(api) == rows
+
+
+def test_a_write_is_made_although_its_answer_is_cut_short(api, entry):
+    api.sandbox.faults.inject("write_cut_after")
+    answer = api.create(**entry)
+    assert (answer.status_code, made(api)) == (200, 1)
+    assert not answer.text.endswith("}")
+
+
+def test_a_write_is_made_after_the_client_has_given_up(api, entry):
+    api.sandbox.faults.inject("write_made_late")
+    api.sandbox.knobs.slow_seconds = 0.3
+    with pytest.raises(httpx.ReadTimeout):
+        api.http.post(HISTORIES, json=entry, timeout=0.1)
+    assert made(api) == 0
+    time.sleep(0.4)
+    assert made(api) == 1
