@@ -281,6 +281,8 @@ def _http_client(settings: Settings) -> httpx.Client:
     try:
         return httpx.Client(
             base_url=settings.base_url,
+            # One for all: httpx would read the authorities anew for each proxy in the environment.
+            verify=httpx.create_ssl_context(),
             # More threads than connections wait for each other as long as the pace makes them.
             timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
             headers={"accept": "application/json", "cache-control": "no-cache", "user-agent": "nexudus-billing"},
