@@ -1,0 +1,58 @@
+"""Settings for a sandbox, and entries for its invoices."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.record.entries import Entry
+from pipelines.sandbox.emulator import Sandbox
+from pipelines.sandbox.entities import Operator
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.pytest_plugin import sandbox, sandbox_knobs, start_sandbox  # noqa: F401 - fixtures by name
+from pipelines.settings import Settings
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def sandbox_operator() -> Operator:
+    return make_operator(size=600, months=3)
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path) -> MakeSettings:
+    """Settings for a sandbox: its login, no pace, and no time for a doubt to settle unless told otherwise."""
+
+    def make(running: Sandbox, **changes: object) -> Settings:
+        values: dict[str, object] = {
+            "base_url": running.base_url,
+            "username": running.username,
+            "password": running.password,
+            "data_dir": tmp_path / "data",
+            "request_spacing_ms": 0,
+            "requests_per_minute": 0,
+            "requests_per_hour": 0,
+            "settle_minutes": 0,
+            "timeout_seconds": 5,
+        }
+        return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def entries_for() -> Callable[[Sandbox, int], list[Entry]]:
+    """So many entries that notify, each on an invoice of its own."""
+
+    def make(running: Sandbox, count: int) -> list[Entry]:
+        invoices = list(running.store.invoices)[:count]
+        return [Entry(invoice_id=one, name="Called", description="No answer.", notify=True) for one in invoices]
+
+    return make
+
+
+def made(running: Sandbox, entry: Entry) -> list[int]:
+    """Ids of the server's entries that carry an entry's reference."""
+    mark = f"[ref {entry.reference}]"
+    return [row.id for row in running.store.invoices[entry.invoice_id].entries if mark in row.description]
