@@ -59,9 +59,9 @@ description_words as (
 ),
 
 naming_descriptions as (
-    select distinct masked_description
+    select distinct description_words.masked_description
     from description_words
-    semi join name_words using (word)
+    inner join name_words on description_words.word = name_words.word
 ),
 
 entry_texts as (

@@ -66,31 +66,39 @@ newest_observations as (
     having count(*) filter (where deleted_at is null) > 0
 ),
 
+unpacked as (
+    select
+        *,
+        -- The struct's fields become columns of their own names.
+        unnest(seen), -- noqa: AL03
+    from newest_observations
+),
+
 invoices as (
     select
         invoice_id,
-        seen.invoice_number,
-        seen.business_id,
-        nullif(seen.currency_code, '') as currency_code,
-        seen.coworker_id,
-        seen.coworker_full_name,
-        seen.bill_to_name,
-        seen.total_amount,
-        coalesce(seen.draft, false) as is_draft,
-        coalesce(seen.paid, seen.paid_at is not null) as is_paid,
-        seen.paid_at,
-        coalesce(seen.refunded, seen.refunded_at is not null) as is_refunded,
-        seen.refunded_at,
-        seen.due_at,
+        invoice_number,
+        business_id,
+        nullif(currency_code, '') as currency_code,
+        coworker_id,
+        coworker_full_name,
+        bill_to_name,
+        total_amount,
+        coalesce(draft, false) as is_draft,
+        coalesce(paid, paid_at is not null) as is_paid,
+        paid_at,
+        coalesce(refunded, refunded_at is not null) as is_refunded,
+        refunded_at,
+        due_at,
         case
-            when seen.draft then 'draft_invoice'
-            when seen.total_amount <= 0 then 'zero_invoice'
+            when draft then 'draft_invoice'
+            when total_amount <= 0 then 'zero_invoice'
         end as excluded_because,
         first_entry_at,
         last_entry_at,
         entry_count,
         as_of_at,
-    from newest_observations
+    from unpacked
 )
 
 select * from invoices
