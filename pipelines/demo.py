@@ -4,12 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 from pydantic import SecretStr
 from rich.table import Table
 
 from pipelines.land.landed_assets import PullConfig
 from pipelines.land.pull import OnStep
+from pipelines.publish.reading import open_published
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings, utc_now
@@ -66,9 +66,18 @@ def demo_settings(base_url: str, folder: Path) -> Settings:
 
 def rates_table(analytics: Path) -> Table:
     """The newest complete month's failure rate of each business and currency, highest first."""
-    with duckdb.connect(str(analytics), read_only=True) as connection:
+    with open_published(analytics) as connection:
         rows = connection.execute(
             """
+            with rates as (
+                select
+                    *,
+                    lag(attempt_failure_ratio) over months as ratio_before,
+                    lead(attempt_failure_ratio) over months as ratio_since,
+                from monthly_payment_failure_rates
+                window months as (partition by business_id, currency_code order by month_start_date)
+            )
+
             select
                 month_start_date,
                 business_id,
@@ -77,11 +86,11 @@ def rates_table(analytics: Path) -> Table:
                 failed_attempt_count,
                 attempt_failure_ratio,
                 attempt_failure_low_ratio,
-                attempt_failure_high_ratio
-            from monthly_payment_failure_rates
-            where month_start_date = (
-                select max(month_start_date) from monthly_payment_failure_rates where is_mature
-            )
+                attempt_failure_high_ratio,
+                ratio_before,
+                ratio_since,
+            from rates
+            where month_start_date = (select max(month_start_date) from rates where is_mature)
             order by attempt_failure_ratio desc nulls last, business_id
             """
         ).fetchall()
@@ -89,11 +98,12 @@ def rates_table(analytics: Path) -> Table:
     table = Table(title=f"Payment failure rate by business and currency{month}")
     for heading in ("business_id", "currency"):
         table.add_column(heading)
-    for heading in ("attempts", "failed", "rate", "95 % interval"):
+    for heading in ("attempts", "failed", "rate", "95 % interval", "month before", "since"):
         table.add_column(heading, justify="right")
-    for _, business, currency, attempts, failed, ratio, low, high in rows:
+    for _, business, currency, attempts, failed, ratio, low, high, before, since in rows:
         interval = "" if ratio is None else f"{low:.1%} to {high:.1%}"
-        table.add_row(str(business), currency or "?", str(attempts), str(failed), _percent(ratio), interval)
+        counts = (str(business), currency or "?", str(attempts), str(failed))
+        table.add_row(*counts, _percent(ratio), interval, _percent(before), _percent(since))
     return table
 
 

@@ -39,35 +39,60 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     base_url: str = "https://spaces.nexudus.com"
+    """Scheme and host of the API."""
     username: str | None = None
+    """E-mail of the user who logs in."""
     password: SecretStr | None = None
+    """That user's password."""
     totp_secret: SecretStr | None = None
+    """Base32 secret of the second factor, where the login asks for one."""
     access_token: SecretStr | None = None
+    """A bearer token to use instead of a login."""
     client_id: str | None = None
+    """GUID that the login goes by; made once per data directory unless given."""
 
     history_start: date = date(2012, 1, 1)
+    """First day of history to pull; a first sync skips the empty years before the oldest entry."""
     data_dir: Path = Path("data")
+    """Folder of everything that the program keeps."""
     warehouse: str | None = Field(default=None, validate_default=False)
+    """The warehouse file; `warehouse.duckdb` in the data directory unless given."""
     analytics: Path | None = None
+    """The published file; `analytics.duckdb` in the data directory unless given."""
 
     page_size: Annotated[int, Field(ge=1)] = 1000
+    """Records to ask for in one request; a smaller size that the server answers with is adopted."""
     requests_per_minute: Count = 120
+    """Pace, shared by all processes of the data directory; 0 turns it off."""
     requests_per_hour: Count = 5000
+    """The same by the hour."""
     request_spacing_ms: Count = 100
+    """Milliseconds between two requests; 0 turns it off."""
     writes_per_day: Count = 2500
+    """History entries created in a day; 0 turns it off."""
     concurrent_requests: Annotated[int, Field(ge=1)] = 4
+    """Ranges of a large gap that are read side by side."""
     settle_minutes: Count = 5
+    """Minutes before the server's now that are not closed yet: they could still get company."""
     lookback_minutes: Count = 60
+    """Closed minutes that each sync looks at again."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 30
+    """Seconds to wait for an answer."""
 
     reporting_timezone: Zone = "UTC"
+    """Zone whose days and months the figures use."""
     filter_timezone: Zone = "UTC"
+    """Zone in which the API reads filter values; `doctor` finds it."""
     publish_personal_data: bool = False
+    """Whether names and free text are published; else a description appears as its pattern."""
     escalate_after_sync: bool = False
+    """Whether the daily job ends with sending the escalations."""
     alert_webhook_url: SecretStr | None = None
+    """Slack-compatible address that failed runs and checks are posted to."""
 
     @field_validator("base_url")
     @classmethod
@@ -80,6 +105,13 @@ class Settings(BaseSettings):
             raise ValueError("must be scheme and host only, without path, query or login")
         return url
 
+    @field_validator("warehouse")
+    @classmethod
+    def _a_file(cls, address: str | None) -> str | None:
+        if address and address.startswith("ducklake:"):
+            raise ValueError("DuckLake warehouses are not supported yet; name a file, or leave it unset")
+        return address
+
     @model_validator(mode="after")
     def _started_in_the_past(self) -> Self:
         if self.history_start > utc_now().date():
@@ -88,7 +120,7 @@ class Settings(BaseSettings):
 
     @property
     def warehouse_path(self) -> str:
-        """DuckDB file, or `ducklake:` address, of the warehouse."""
+        """DuckDB file of the warehouse."""
         return self.warehouse or str(self.data_dir / "warehouse.duckdb")
 
     @property
@@ -115,3 +147,12 @@ def load_settings() -> Settings:
             )
             + ". Mend it in the environment or in .env."
         ) from None
+
+
+def settings_as_markdown() -> str:
+    """A table of every variable, its default and its meaning, for the README."""
+    rows = [
+        f"| `NEXUDUS_{name.upper()}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
