@@ -18,7 +18,8 @@ from pipelines.sync import SyncReport, run_sync
 _USERNAME, _PASSWORD = "admin@example.com", "sandbox"
 _EXAMPLE = (
     "select month_start_date, business_id, currency_code, attempt_count, attempt_failure_ratio "
-    "from monthly_payment_failure_rates order by attempt_failure_ratio desc limit 5"
+    "from monthly_payment_failure_rates where is_mature "
+    "order by month_start_date desc, attempt_failure_ratio desc limit 5"
 )
 
 
