@@ -9,7 +9,7 @@ import dagster as dg
 from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
-from pipelines.in_process import run_job
+from pipelines.in_process import ChecksFailedError, run_job
 from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig, ReconcileConfig, months_to_pull
 from pipelines.land.pull import OnStep
 from pipelines.publish.published_assets import ANALYTICS
@@ -72,16 +72,17 @@ def _run(
     with NexudusClient(settings) as client:
         months = months_to_pull(settings, client, pull_config)
         asked_before = client.data_request_count
-    result = run_job(
-        settings,
-        build_definitions(settings, on_step=on_step),
-        job_name,
-        months=months,
-        ops={key.to_python_identifier(): {"config": config.model_dump()} for key, config in configs.items()},
-        verbose=verbose,
-    )
-    if not result.success:
-        raise BrokenPromiseError(_failed_checks(result.get_asset_check_evaluations()))
+    try:
+        result = run_job(
+            settings,
+            build_definitions(settings, on_step=on_step),
+            job_name,
+            months=months,
+            ops={key.to_python_identifier(): {"config": config.model_dump()} for key, config in configs.items()},
+            verbose=verbose,
+        )
+    except ChecksFailedError as error:
+        raise BrokenPromiseError(_said(error.checks)) from None
     landed = [_metadata(result, key) for key in configs]
     return SyncReport(
         run_id=result.run_id,
@@ -101,8 +102,7 @@ def _metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, 
     return {name: value.value for name, value in materialization.metadata.items()}
 
 
-def _failed_checks(checks: Iterable[dg.AssetCheckEvaluation]) -> str:
-    broken = [check for check in checks if not check.passed]
+def _said(broken: Iterable[dg.AssetCheckEvaluation]) -> str:
     lines = [
         f"  {check.asset_key.to_user_string()}: {check.check_name}"
         + (f", first rows {check.metadata[_OFFENDERS].value}" if _OFFENDERS in check.metadata else "")
