@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     filter_timezone: Zone = "UTC"
     """Zone in which the API reads filter values; `doctor` finds it."""
     publish_personal_data: bool = False
+    businesses_file: Path | None = None
     """Whether names and free text are published; else a description appears as its pattern."""
     escalate_after_sync: bool = False
     """Whether the daily job ends with sending the escalations."""

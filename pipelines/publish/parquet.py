@@ -1,0 +1,83 @@
+"""The published tables as Parquet, one folder a table, for tools that read files: swapped in whole by one rename.
+
+`analytics_parquet/current` is a link to the newest `release-000012`; whoever has opened files of the one before keeps
+them, for it is removed only by the release after the next.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import WrongUseError
+from pipelines.land.warehouse import make_private_folder
+from pipelines.publish import releases
+from pipelines.publish.snapshot import Snapshot, open_snapshot
+
+_KEPT_COUNT = 2
+
+
+def parquet_folder(analytics: Path) -> Path:
+    """Where the Parquet files of a published file are."""
+    return analytics.with_name(f"{analytics.stem}_parquet")
+
+
+def publish_parquet(analytics: Path) -> Path:
+    """Write each table of the published file to `<table>/<table>.parquet` below a folder; returns that folder.
+
+    The folder's path goes through `current`, so it is the same at each release. Raises WrongUseError when it cannot be
+    written.
+    """
+    folder = parquet_folder(analytics)
+    make_private_folder(folder)
+    try:
+        with releases.one_publisher(folder / "parquet"), open_snapshot(analytics) as snapshot:
+            building = folder / f".building.{os.getpid()}"
+            _sweep(folder)
+            try:
+                _write(snapshot, building)
+                made = folder / f"release-{snapshot.about.release_number:06d}"
+                shutil.rmtree(made, ignore_errors=True)
+                building.rename(made)
+                _point(folder / "current", made.name)
+            finally:
+                _sweep(folder)
+            _prune(folder)
+    except (OSError, duckdb.IOException) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise WrongUseError(f"{folder} cannot be written ({reason}): check the disk.") from None
+    return folder / "current"
+
+
+def _write(snapshot: Snapshot, building: Path) -> None:
+    for table in snapshot.tables:
+        file = building / table / f"{table}.parquet"
+        make_private_folder(file.parent)
+        snapshot.copy_to(f'from "{table}"', file, "format parquet, compression zstd")
+        file.chmod(0o600)
+        releases.sync_to_disk(file)
+
+
+def _point(link: Path, name: str) -> None:
+    aside = link.with_name(f".building.link.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(name, target_is_directory=True)
+    aside.replace(link)
+
+
+def _prune(folder: Path) -> None:
+    made = sorted(path for path in folder.glob("release-*") if re.fullmatch(r"release-\d+", path.name))
+    current = (folder / "current").readlink().name
+    for old in made[:-_KEPT_COUNT]:
+        if old.name != current:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    for stale in folder.glob(".building.*"):
+        if stale.is_symlink():
+            stale.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(stale, ignore_errors=True)

@@ -1,0 +1,138 @@
+"""The releases of a published file: numbered, listed in a manifest with their checksums, the last three kept.
+
+Beside `analytics.duckdb` lie `analytics.manifest.json` and `analytics.releases/`, where each kept release is a file of
+its own: a hard link, so that the newest costs no space.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock
+
+from pipelines.land.warehouse import make_private_folder
+
+KEPT_COUNT = 3
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """One published file: where it is kept (relative to the manifest), its checksum, and what it holds."""
+
+    release_number: int
+    published_at: datetime
+    file: str
+    sha256: str
+    byte_count: int
+    program_version: str
+    row_counts: Mapping[str, int]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The kept releases, newest first. The checksum of the published file is always among them."""
+
+    releases: list[Release] = []
+
+
+def manifest_path(target: Path) -> Path:
+    """Where the manifest of a published file is."""
+    return target.with_name(f"{target.stem}.manifest.json")
+
+
+def releases_folder(target: Path) -> Path:
+    """Where the kept releases of a published file are."""
+    return target.with_name(f"{target.stem}.releases")
+
+
+def read_manifest(target: Path) -> Manifest:
+    """The manifest of a published file; empty where there is none or it cannot be read: the next release mends it."""
+    try:
+        return msgspec.json.decode(manifest_path(target).read_bytes(), type=Manifest)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return Manifest()
+
+
+@contextmanager
+def one_publisher(target: Path) -> Iterator[None]:
+    """Whoever else publishes this file waits meanwhile; so releases follow each other and never go back."""
+    lock = target.with_name(f".{target.name}.lock")
+    with FileLock(lock, mode=0o600):
+        yield
+
+
+def next_number(target: Path) -> int:
+    """The number for the next release: above that of every release that is listed or kept."""
+    listed = [release.release_number for release in read_manifest(target).releases]
+    kept = [int(file.stem) for file in _kept(target)]
+    return max([0, *listed, *kept]) + 1
+
+
+def release(target: Path, building: Path, made: Release) -> None:
+    """Keep `building` as a release and make it the published file, each step whole or not at all.
+
+    The manifest is written first: at any moment it lists the checksum of the file that readers find.
+    """
+    kept = target.parent / made.file
+    make_private_folder(kept.parent)
+    _link(building, kept)
+    older = [one for one in read_manifest(target).releases if one.release_number < made.release_number]
+    manifest = Manifest([made, *older][:KEPT_COUNT])
+    replace_file(manifest_path(target), msgspec.json.format(msgspec.json.encode(manifest)))
+    building.replace(target)
+    sync_to_disk(target.parent)
+    _prune(target, {one.file for one in manifest.releases})
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file aside and swap it in, readable by its owner only."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.building")
+    try:
+        aside.write_bytes(content)
+        aside.chmod(0o600)
+        sync_to_disk(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def kept_name(target: Path, number: int) -> str:
+    """Where a release is kept, relative to the folder of the published file."""
+    return f"{releases_folder(target).name}/{number:06d}{target.suffix}"
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_to_disk(path: Path) -> None:
+    """Have a file, or a folder's list of names, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _kept(target: Path) -> list[Path]:
+    return [file for file in releases_folder(target).glob(f"*{target.suffix}") if re.fullmatch(r"\d+", file.stem)]
+
+
+def _prune(target: Path, wanted: set[str]) -> None:
+    for file in _kept(target):
+        if f"{file.parent.name}/{file.name}" not in wanted:
+            file.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # a file system without hard links: a copy costs space, and is as good
+        shutil.copy2(source, target)

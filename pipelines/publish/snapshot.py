@@ -1,0 +1,192 @@
+"""One release of the published file, open for reading: what the dashboard, the report and the exports look at.
+
+A snapshot stays the file that it opened, however often another is swapped in meanwhile.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import duckdb
+
+from pipelines.errors import WrongUseError
+
+Value = Any
+Row = dict[str, Value]
+
+
+class NotPublishedError(WrongUseError):
+    """There is no published file yet."""
+
+
+class DamagedFileError(WrongUseError):
+    """The published file cannot be read."""
+
+
+class MissingTableError(WrongUseError):
+    """The published file lacks a table or a column: another version of the program made it."""
+
+
+class Stamp(NamedTuple):
+    """What tells one release on disk from the next."""
+
+    device: int
+    inode: int
+    modified_ns: int
+    byte_count: int
+
+
+class About(NamedTuple):
+    """The row of the table `about`. Instants are UTC."""
+
+    release_number: int
+    published_at: datetime
+    data_as_of_at: datetime | None
+    reporting_timezone: str
+    covered_from_at: datetime | None
+    covered_until_at: datetime | None
+    gap_count: int
+    entry_count: int
+    deleted_entry_count: int
+    rejected_record_count: int
+    first_entry_at: datetime | None
+    last_entry_at: datetime | None
+    rules_version: str | None
+    program_version: str
+    has_personal_data: bool
+    business_count: int
+    named_business_count: int
+
+
+def stamp(path: Path) -> Stamp | None:
+    """The stamp of the file that is there now; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+class Snapshot:
+    """A release, open and locked down: nothing can be written, and no other file or host reached through it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it. Raises NotPublishedError, DamagedFileError or MissingTableError."""
+        self.path = path
+        self.stamp = stamp(path)
+        if self.stamp is None:
+            raise NotPublishedError(f"There is no published file at {path} yet: run `nexudus-billing sync`.")
+        self._lock = threading.Lock()
+        # A database of its own, with the file attached: `duckdb.connect(path)` would hand back the release that this
+        # process has open already, long after another was swapped in under the same name.
+        self._connection = duckdb.connect()
+        try:
+            self._attach()
+            self.tables = [
+                name
+                for (name,) in self._connection.execute(
+                    "select table_name from duckdb_tables() where database_name = 'analytics' order by all"
+                ).fetchall()
+            ]
+            columns = ", ".join(About._fields)
+            self.about = About(*self._connection.execute(f"select {columns} from about").fetchall()[0])  # noqa: S608
+        except (duckdb.Error, IndexError) as error:
+            self._connection.close()
+            raise _explained(path, error) from None
+
+    def rows(self, query: str, values: Mapping[str, Value] | Sequence[Value] = ()) -> list[Row]:
+        """The rows of a question; values are bound, never put into the SQL."""
+        try:
+            with self._cursor() as cursor:
+                answer = cursor.execute(query, values or None)
+                names = [column[0] for column in answer.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        except duckdb.Error as error:
+            raise _explained(self.path, error) from None
+
+    def stream(self, query: str, size: int = 10_000) -> Iterator[list[tuple[Value, ...]]]:
+        """The rows of a question, some at a time."""
+        with self._cursor() as cursor:
+            answer = cursor.execute(query)
+            while batch := answer.fetchmany(size):
+                yield batch
+
+    def columns(self, table: str) -> dict[str, str]:
+        """The columns of a table and their types."""
+        found = self.rows(
+            "select column_name, data_type from duckdb_columns()"
+            " where database_name = 'analytics' and table_name = $table order by column_index",
+            {"table": table},
+        )
+        return {row["column_name"]: row["data_type"] for row in found}
+
+    def copy_to(self, query: str, file: Path, options: str) -> None:
+        """Have DuckDB write the rows of a question to a file."""
+        path = str(file).replace("'", "''")
+        with self._cursor() as cursor:
+            cursor.execute(f"copy ({query}) to '{path}' ({options})")
+
+    def lock_down(self) -> Self:
+        """Forbid every other file and host from now on."""
+        self._connection.execute("set enable_external_access = false; set lock_configuration = true")
+        return self
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """It is open already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _attach(self) -> None:
+        path = str(self.path).replace("'", "''")
+        self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
+        self._connection.execute(f"attach '{path}' as analytics (read_only); use analytics")
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        # Making a cursor is the one thing that two threads must not do at a time.
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            cursor.execute("use analytics")
+            yield cursor
+        finally:
+            cursor.close()
+
+
+def open_snapshot(path: Path) -> Snapshot:
+    """The release that is published now. Raises NotPublishedError, DamagedFileError or MissingTableError."""
+    for _ in range(3):
+        opened = Snapshot(path)
+        if opened.stamp == stamp(path):
+            return opened
+        opened.close()  # swapped between the look and the opening: the stamp would be of the one before
+    return Snapshot(path)
+
+
+def _explained(path: Path, error: Exception) -> WrongUseError:
+    if isinstance(error, duckdb.CatalogException | duckdb.BinderException | IndexError):
+        reason = str(error).splitlines()[0] if str(error) else "the table about is empty"
+        return MissingTableError(
+            f"{path} was made by another version of this program ({reason}): run `nexudus-billing sync` to publish it "
+            "anew."
+        )
+    if isinstance(error, duckdb.IOException) and not os.access(path, os.R_OK):
+        return DamagedFileError(f"{path} cannot be read: check its permissions.")
+    return DamagedFileError(
+        f"{path} is damaged or no published file ({str(error).splitlines()[0]}): run `nexudus-billing sync` to publish "
+        f"anew, or open one of the kept files in {path.stem}.releases."
+    )

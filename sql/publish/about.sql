@@ -1,0 +1,120 @@
+-- One row: what this file is, what it rests on and up to when it tells.
+--
+-- columns
+--   release_number          Number of this file; each published file has a higher one than the file before
+--   published_at            When it was made
+--   data_as_of_at           Up to when the data tells
+--   reporting_timezone      IANA zone whose days and months the figures use
+--   covered_from_at         Begin of the history that was read
+--   covered_until_at        End of what was read without a gap from there
+--   gap_count               Ranges that are missing, listed in sync_gaps
+--   entry_count             Live history entries
+--   deleted_entry_count     Entries that are gone from the API
+--   rejected_record_count   Records that broke the API's contract and were set aside
+--   first_entry_at          When the oldest live entry was made
+--   last_entry_at           When the newest live entry was made
+--   rules_version           Checksum of the entry rules that were applied
+--   program_version         Version of the program that made the file
+--   has_personal_data       True where personal columns hold their values
+--   business_count          Businesses
+--   named_business_count    Those whose name is known
+with
+
+entries as (select * from model.history_entries),
+
+landed as (select * from land.coworker_invoice_histories),
+
+windows as (
+    select * from land.windows
+    where axis = 'UpdatedOn'
+),
+
+rejected as (select * from land.rejected_records),
+
+horizon as (select * from model.horizon),
+
+rules as (select * from model.entry_rules),
+
+names as (
+    select * from land.business_names
+    where business_name is not null
+),
+
+edges as (
+    select
+        from_at,
+        to_at,
+        max(to_at) over (
+            order by from_at, to_at rows between unbounded preceding and 1 preceding
+        ) as read_until_at,
+    from windows
+),
+
+gaps as (
+    select
+        count(*) as gap_count,
+        min(read_until_at) as first_gap_at,
+    from edges
+    where from_at > read_until_at
+),
+
+coverage as (
+    select
+        min(from_at) as covered_from_at,
+        max(to_at) as last_to_at,
+    from windows
+),
+
+counts as (
+    select
+        count(*) as entry_count,
+        min(created_at) as first_entry_at,
+        max(created_at) as last_entry_at,
+    from entries
+),
+
+deletions as (select count(deleted_at) as deleted_entry_count from landed),
+
+rejections as (select count(*) as rejected_record_count from rejected),
+
+versions as (select any_value(rules_version) as rules_version from rules),
+
+business_ids as (
+    select distinct business_id from entries
+    where business_id is not null
+),
+
+businesses as (
+    select
+        count(*) as business_count,
+        count(names.business_id) as named_business_count,
+    from business_ids
+    left join names on business_ids.business_id = names.business_id
+)
+
+select
+    getvariable('release_number')::bigint as release_number,
+    getvariable('published_at')::timestamptz as published_at,
+    horizon.as_of_at as data_as_of_at,
+    horizon.reporting_timezone,
+    coverage.covered_from_at,
+    coalesce(gaps.first_gap_at, coverage.last_to_at) as covered_until_at,
+    gaps.gap_count,
+    counts.entry_count,
+    deletions.deleted_entry_count,
+    rejections.rejected_record_count,
+    counts.first_entry_at,
+    counts.last_entry_at,
+    versions.rules_version,
+    getvariable('program_version')::varchar as program_version,
+    getvariable('personal_data')::boolean as has_personal_data,
+    businesses.business_count,
+    businesses.named_business_count,
+from horizon
+cross join coverage
+cross join gaps
+cross join counts
+cross join deletions
+cross join rejections
+cross join versions
+cross join businesses

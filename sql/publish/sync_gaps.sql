@@ -1,0 +1,33 @@
+-- One row per range of minutes, between ranges that were read, that is not read yet: the next sync reads it.
+--
+-- columns
+--   axis       The time field that is read along, as the API names it
+--   from_at    First minute that is missing
+--   to_at      First minute that is there again
+with
+
+windows as (select * from land.windows),
+
+edges as (
+    select
+        axis,
+        from_at as next_from_at,
+        max(to_at) over (
+            partition by axis
+            order by from_at, to_at
+            rows between unbounded preceding and 1 preceding
+        ) as read_until_at,
+    from windows
+),
+
+sync_gaps as (
+    select
+        axis,
+        read_until_at as from_at,
+        next_from_at as to_at,
+    from edges
+    where next_from_at > read_until_at
+)
+
+select * from sync_gaps
+order by axis, from_at
