@@ -1,5 +1,6 @@
 """The command line: the verbs, thin. Each loads the settings, calls a stage and says what came of it."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, time
@@ -251,6 +252,7 @@ app.command("sandbox")(_mendable(sandbox_command(typer.Option, _say_where)))
 
 def main() -> None:
     """Entry point of the command."""
+    os.umask(0o077)  # whatever is written, Dagster's files too, is for its owner only
     sys.exit(run(sys.argv[1:]))
 
 
