@@ -68,6 +68,9 @@ def sync(
     settings = load_settings()
     repull_from, repull_to = repull or (None, None)
     config = PullConfig(since=_day(since), until=_day(until), repull_from=_day(repull_from), repull_to=_day(repull_to))
+    for start, end in ((config.since, config.until), (config.repull_from, config.repull_to)):
+        if start and end and start >= end:
+            raise WrongUseError(f"{start[:10]} is not before {end[:10]}: the second day is the first one left out.")
     with progress() as on_step:
         report = run_sync(settings, on_step, config, verbose=Verbosity.is_on)
     say(str(report))

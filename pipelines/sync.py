@@ -70,6 +70,7 @@ def _run(
     pull_config = configs[HISTORIES]
     assert isinstance(pull_config, PullConfig)  # noqa: S101 - every job begins with a pull
     with NexudusClient(settings) as client:
+        client.log_in()  # before the warehouse is made: who cannot log in leaves nothing behind
         months = months_to_pull(settings, client, pull_config)
         asked_before = client.data_request_count
     try:

@@ -51,24 +51,29 @@ def plain(value: object) -> str:
 
 @contextmanager
 def progress() -> Iterator["OnStep"]:
-    """A bar on stderr of the rows that are landed of those that the API counts."""
-    with Progress(
+    """A bar on stderr of the rows that are landed of those that the API counts; none before the first answer."""
+    bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("rows"),
         TimeRemainingColumn(),
         console=err,
-    ) as bar:
-        task = bar.add_task("Pulling", total=None)
+    )
+    task = bar.add_task("Pulling", total=None)
 
-        def on_step(report: "PullReport") -> None:
-            done = report.rows.new + report.rows.changed + report.rows.same
-            bar.update(task, completed=done, total=done + report.remaining_count)
-            if report.remaining_count == 0:
-                bar.update(task, description="Pulled, now modelling")
+    def on_step(report: "PullReport") -> None:
+        bar.start()
+        done = report.rows.new + report.rows.changed + report.rows.same
+        bar.update(task, completed=done, total=done + report.remaining_count)
+        if report.remaining_count == 0:
+            bar.update(task, description="Pulled, now modelling")
 
+    try:
         yield on_step
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def run_verb(verb: Callable[[], int | None]) -> int:
@@ -99,8 +104,6 @@ def _fail_usage(error: TyperException) -> int:
     message = getattr(error, "format_message", lambda: str(error))()
     if message:
         err.print(f"{message} Run `{command} --help` to see what there is.", highlight=False, markup=False)
-    elif context:
-        err.print(context.get_help())
     return WrongUseError.exit_code
 
 
