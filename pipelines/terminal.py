@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Piped to a file or a pager, tables need not fit a terminal.
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True)
+_SECONDS_BETWEEN_LINES = 60
 _STOPPED = "Stopped; what was landed is kept, and the next sync goes on from there."
 
 
@@ -51,29 +53,44 @@ def plain(value: object) -> str:
 
 @contextmanager
 def progress() -> Iterator["OnStep"]:
-    """A bar on stderr of the rows that are landed of those that the API counts; none before the first answer."""
-    bar = Progress(
+    """How far a pull is, of the rows that the API counts: a bar on a terminal, else a line a minute on stderr."""
+    if not err.is_terminal:
+        yield _lines()
+        return
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("rows"),
         TimeRemainingColumn(),
         console=err,
-    )
-    task = bar.add_task("Pulling", total=None)
+        transient=True,
+    ) as bar:
+        task = bar.add_task("Asking", total=None)
+
+        def on_step(report: "PullReport") -> None:
+            done = _row_count(report)
+            what = "Pulling" if report.remaining_count else "Pulled, now modelling"
+            bar.update(task, description=what, completed=done, total=done + report.remaining_count)
+
+        yield on_step
+
+
+def _lines() -> "OnStep":
+    said_at = time.monotonic()
 
     def on_step(report: "PullReport") -> None:
-        bar.start()
-        done = report.rows.new + report.rows.changed + report.rows.same
-        bar.update(task, completed=done, total=done + report.remaining_count)
-        if report.remaining_count == 0:
-            bar.update(task, description="Pulled, now modelling")
+        nonlocal said_at
+        if time.monotonic() - said_at > _SECONDS_BETWEEN_LINES:
+            said_at = time.monotonic()
+            done = _row_count(report)
+            err.print(f"Pulled {done:,} of {done + report.remaining_count:,} rows.", highlight=False)
 
-    try:
-        yield on_step
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+    return on_step
+
+
+def _row_count(report: "PullReport") -> int:
+    return report.rows.new + report.rows.changed + report.rows.same
 
 
 def run_verb(verb: Callable[[], int | None]) -> int:
