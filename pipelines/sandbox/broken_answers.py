@@ -1,6 +1,7 @@
 """Answers as they should not be: throttling in every form, HTML where JSON belongs, bodies cut, connections reset."""
 
 import asyncio
+import contextlib
 import math
 import socket
 import struct
@@ -75,5 +76,7 @@ class Reset(Response):
 def _abort(transport: Any) -> None:  # noqa: ANN401 - asyncio's or uvloop's
     """Close with RST rather than FIN, as a connection that breaks does."""
     line = transport.get_extra_info("socket")
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # A client that has given up meanwhile has left nothing to cut: OSError, or uvloop's ValueError.
+    with contextlib.suppress(OSError, ValueError):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -50,9 +50,3 @@ def entries_for() -> Callable[[Sandbox, int], list[Entry]]:
         return [Entry(invoice_id=one, name="Called", description="No answer.", notify=True) for one in invoices]
 
     return make
-
-
-def made(running: Sandbox, entry: Entry) -> list[int]:
-    """Ids of the server's entries that carry an entry's reference."""
-    mark = f"[ref {entry.reference}]"
-    return [row.id for row in running.store.invoices[entry.invoice_id].entries if mark in row.description]

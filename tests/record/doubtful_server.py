@@ -16,7 +16,7 @@ SETTLE = timedelta(minutes=5)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OUTCOMES = (
     "created", "made and lost", "not made and lost", "made late", "false", "false with reasons", "400", "throttled",
-    "no role", "killed before", "killed after", "killed, made late",
+    "no role", "killed before", "killed after", "killed, made late", "false, and made",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ class World:
         self.pass_time(timedelta(minutes=6))  # waiting for the pace
         if outcome == "killed before":
             self._die()
-        if outcome in {"created", "made and lost", "killed after"}:
+        if outcome in {"created", "made and lost", "killed after", "false, and made"}:
             self.made.append(entry.reference)
         self.pass_time(timedelta(seconds=30))
         if "late" in outcome:
@@ -81,7 +81,7 @@ class World:
                 self._die()
             case "created":
                 return self._reply(WasSuccessful=True, Value={"Id": len(self.made)})
-            case "false":
+            case "false" | "false, and made":
                 return self._reply(WasSuccessful=False, Message="Ooops!")
             case "false with reasons":
                 return self._reply(WasSuccessful=False, Errors=[{"PropertyName": "Name", "Message": "is wrong"}])
