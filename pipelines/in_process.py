@@ -62,6 +62,8 @@ def run_job(
                 run_id=run_id,
                 tags={"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[1]},
             )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
         except dg.DagsterError:
             failed = _failed_checks(instance, run_id)
             if failed:

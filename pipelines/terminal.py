@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True)
 _SECONDS_BETWEEN_LINES = 60
+# Typer catches Ctrl-C and returns this.
+_INTERRUPTED = 130
 _STOPPED = "Stopped; what was landed is kept, and the next sync goes on from there."
 
 
@@ -97,7 +99,7 @@ def run_verb(verb: Callable[[], int | None]) -> int:
     """Run a verb; the exit code, after its failure was told in one sentence on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return verb() or 0
+        code = verb() or 0
     except PipelineError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
@@ -106,6 +108,7 @@ def run_verb(verb: Callable[[], int | None]) -> int:
         return _fail(_STOPPED, TryAgainLaterError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
         return _fail(f"Unexpected {type(error).__name__}: {error} (run with --verbose to see where).", 1)
+    return code if code != _INTERRUPTED else _fail(_STOPPED, TryAgainLaterError.exit_code)
 
 
 def _fail(sentence: str, exit_code: int) -> int:

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -26,17 +27,22 @@ def run_here(*arguments: str) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-def run_apart(*arguments: str, folder: Path, **environment: object) -> Ran:
-    """Run the command in a process and a folder of its own, with these settings and no others."""
-    settings = {name: str(value) for name, value in environment.items()}
-    command = [str(Path(sys.executable).with_name("nexudus-billing")), *arguments]
-    ran = subprocess.run(
-        command,
+@contextmanager
+def started_apart(*arguments: str, folder: Path, **environment: object) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process and a folder of its own, with these settings and no others."""
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name("nexudus-billing")), *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"]} | settings,
-        capture_output=True,
+        env={"PATH": os.environ["PATH"]} | {name: str(value) for name, value in environment.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
-    )
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
+    ) as process:
+        yield process
+
+
+def run_apart(*arguments: str, folder: Path, **environment: object) -> Ran:
+    """The same, to its end."""
+    with started_apart(*arguments, folder=folder, **environment) as process:
+        out, err = process.communicate(timeout=60)
+    return Ran(process.returncode, out, err)

@@ -106,4 +106,6 @@ def _holder(message: str) -> str | None:
 
 
 def _first_sentence(error: Exception) -> str:
-    return re.split(r"[\n.] ?", str(error).strip(), maxsplit=1)[0]
+    """DuckDB's first sentence, without the class of error that it begins with."""
+    text = re.sub(r"^[\w ]+ Error: ", "", str(error).strip())
+    return re.split(r"\n|[.!](?= |$)", text, maxsplit=1)[0]
