@@ -39,6 +39,8 @@ _CHECKS = {
 # over them takes 25 ms as they are.
 _LONGEST_SORTED = 1_000_000
 _MEMORY_LIMIT = "1GiB"
+# How DuckDB says that it could not write: the second when it happens at the commit.
+_DISK_ERRORS = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 
 
 class Published(NamedTuple):
@@ -91,7 +93,7 @@ def publish(
                 releases.release(target, building, made)
             finally:
                 _sweep(target)
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, *_DISK_ERRORS) as error:
         raise WrongUseError(
             f"{target} cannot be written ({_reason(error)}): check NEXUDUS_ANALYTICS and the disk. What was published "
             "before is still there."

@@ -1,0 +1,71 @@
+"""What is exported opens in a spreadsheet, says the same, and runs nothing."""
+
+import csv
+from decimal import Decimal
+
+import openpyxl
+import pytest
+
+from pipelines.errors import WrongUseError
+from pipelines.publish.snapshot import open_snapshot
+from pipelines.publish.spreadsheets import escape_formula, export
+
+
+@pytest.fixture
+def snapshot(publish_once):
+    with open_snapshot(publish_once().path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1", "\uff1d1", "=cmd|' /C calc'!A0"]
+)
+def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
+    assert escape_formula(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["Payment Result", "", "1-1", "a=b", "5"])
+def test_any_other_text_stays_as_it_is(text):
+    assert escape_formula(text) == text
+
+
+def test_csv_holds_every_row_and_no_formula(snapshot, tmp_path):
+    (file,) = export(snapshot, tmp_path / "out", "csv", ["history_entries"]).files
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 600
+    assert {row["name"] for row in rows} == {"Invoice sent", "Payment Result", "'=cmd|' /C calc'!A0"}
+    assert not [cell for row in rows for cell in row.values() if cell[:1] in "=+@" and cell]
+
+
+def test_money_in_csv_is_exact_and_a_negative_number_stays_a_number(snapshot, tmp_path):
+    (file,) = export(snapshot, tmp_path / "out", "csv", ["period_payment_failure_rates"]).files
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    truth = snapshot.rows("select sum(failed_amount) as total from period_payment_failure_rates")[0]["total"]
+    assert sum(Decimal(row["failed_amount"]) for row in rows) == truth
+    assert all(not row["attempt_failure_change_ratio"].startswith("'") for row in rows)
+
+
+def test_a_workbook_has_a_sheet_a_table_and_no_formula(snapshot, tmp_path):
+    (file,) = export(snapshot, tmp_path / "out", "xlsx").files
+    book = openpyxl.load_workbook(file)
+    assert set(book.sheetnames) == {table[:31] for table in snapshot.tables}
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert "f" not in {cell.data_type for cell in cells}
+    assert "=cmd|' /C calc'!A0" in {cell.value for cell in cells}
+    about = {header.value: cell.value for header, cell in zip(*book["about"].iter_rows(), strict=True)}
+    assert (about["release_number"], about["entry_count"]) == (1, 600)
+    assert f"{about['published_at']:%Y-%m-%d %H:%M}" == "2025-07-01 06:00"
+
+
+def test_a_table_longer_than_a_sheet_is_left_out_and_said(snapshot, tmp_path):
+    done = export(snapshot, tmp_path / "out", "xlsx", ["about", "history_entries"], sheet_rows=500)
+    assert done.left_out == ["history_entries has 600 rows, more than a sheet holds: export it with --format csv."]
+    assert openpyxl.load_workbook(done.files[0]).sheetnames == ["about"]
+
+
+def test_a_table_that_does_not_exist_is_said_and_nothing_is_written(snapshot, tmp_path):
+    with pytest.raises(WrongUseError, match="There is no table 'secrets'; there are about, "):
+        export(snapshot, tmp_path / "out", "csv", ["secrets"])
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,178 @@
+"""Readers never wait, never see half, never go back."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.errors import BrokenPromiseError, WrongUseError
+from pipelines.model.sql_models import load_models
+from pipelines.publish import analytics
+from pipelines.publish.parquet import publish_parquet
+from pipelines.publish.snapshot import open_snapshot
+
+READER = """
+import sys, time, duckdb
+file, done = sys.argv[1:]
+last, count = 0, 0
+import os
+while not os.path.exists(done):
+    with duckdb.connect(file, read_only=True) as connection:
+        number, entries = connection.execute("select release_number, entry_count from about").fetchone()
+        (found,) = connection.execute("select count(*) from history_entries").fetchone()
+        (sums,) = connection.execute("select sum(attempt_count) from monthly_payment_failure_rates").fetchone()
+        (attempts,) = connection.execute("select count(*) from payment_attempts").fetchone()
+    assert entries == found and sums == attempts, ("torn", number)
+    assert number >= last, ("backwards", last, number)
+    last, count = number, count + 1
+    time.sleep(0.1)
+print(last, count)
+"""
+
+
+@pytest.mark.slow
+def test_two_hundred_publishes_disturb_none_of_three_readers(publish_once, target, tmp_path):
+    first = publish_once().release_number
+    done = tmp_path / "done"
+    readers = [
+        subprocess.Popen([sys.executable, "-c", READER, str(target), str(done)], stdout=-1, stderr=-1, text=True)
+        for _ in range(3)
+    ]
+    for _ in range(200):
+        publish_once()
+    done.touch()
+    ended = [(reader.communicate(timeout=60), reader.returncode) for reader in readers]
+    assert [code for _, code in ended] == [0, 0, 0], ended
+    reads = [int(out.split()[1]) for (out, _), _ in ended]
+    assert first == 1
+    assert min(reads) > 20
+
+
+def test_a_reader_that_holds_the_old_file_is_undisturbed(publish_once, target):
+    publish_once()
+    with duckdb.connect(str(target), read_only=True) as reader:
+        before = reader.execute("select * from history_entries order by all").fetchall()
+        for _ in range(4):
+            publish_once()
+        assert reader.execute("select * from history_entries order by all").fetchall() == before
+        assert reader.execute("select release_number from about").fetchall() == [(1,)]
+
+
+def test_a_file_replaced_while_a_query_runs_is_answered_from_the_one_before(publish_once, target):
+    publish_once()
+    with open_snapshot(target) as snapshot:
+        swapper = threading.Thread(target=publish_once)
+        swapper.start()
+        counts = {
+            snapshot.rows(
+                "select a.release_number, count(*) as count from about as a, history_entries as x, range(2000)"
+                " group by all"
+            )[0]["release_number"]
+            for _ in range(10)
+        }
+        swapper.join()
+    assert counts == {1}
+    with open_snapshot(target) as snapshot:
+        assert snapshot.about.release_number == 2
+
+
+def test_two_snapshots_of_one_process_are_two_releases(publish_once, target):
+    publish_once()
+    with open_snapshot(target) as old:
+        publish_once()
+        with open_snapshot(target) as new:
+            assert (old.about.release_number, new.about.release_number) == (1, 2)
+
+
+def test_two_publishers_take_turns(target, warehouse, publish_once):
+    other = warehouse.cursor()
+    numbers = []
+    publishers = [
+        threading.Thread(
+            target=lambda: numbers.append(
+                analytics.publish(other, load_models(), target, personal_data=False).release_number
+            )
+        )
+    ]
+    for publisher in publishers:
+        publisher.start()
+    numbers.append(publish_once().release_number)
+    for publisher in publishers:
+        publisher.join()
+    assert sorted(numbers) == [1, 2]
+
+
+FULL_DISK = """
+import resource, signal, sys
+sys.path[:0] = sys.argv[3:]
+from pathlib import Path
+from landed_canaries import modelled_warehouse
+from pipelines.errors import WrongUseError
+from pipelines.model.sql_models import load_models
+from pipelines.publish.analytics import publish
+from pipelines.publish.parquet import publish_parquet
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+target = Path(sys.argv[1])
+with modelled_warehouse() as connection:
+    publish(connection, load_models(), target, personal_data=False)
+    publish_parquet(target)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    for attempt in (lambda: publish(connection, load_models(), target, personal_data=False),
+                    lambda: publish_parquet(target)):
+        try:
+            attempt()
+        except WrongUseError as error:
+            print(error)
+"""
+
+
+@pytest.mark.parametrize("largest_file_bytes", [300, 100_000])
+def test_a_disk_that_is_full_keeps_the_last_file_and_is_said(target, tmp_path, largest_file_bytes):
+    command = [sys.executable, "-c", FULL_DISK, str(target), str(largest_file_bytes), str(Path(__file__).parent)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "cannot be written" in ran.stdout.splitlines()[0]
+    assert "What was published before is still there." in ran.stdout.splitlines()[0]
+    with open_snapshot(target) as snapshot:
+        assert snapshot.about.release_number == 1
+    assert not list(target.parent.rglob("*building*"))
+
+
+def test_a_folder_that_is_a_file_is_said(warehouse, tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(WrongUseError, match="cannot be made"):
+        analytics.publish(warehouse, [], tmp_path / "data" / "analytics.duckdb", personal_data=False)
+
+
+def test_a_file_that_does_not_hold_what_was_written_is_not_published(publish_once, target, monkeypatch):
+    publish_once()
+    honest = analytics._build
+
+    def forgetful(*arguments, **options):
+        return honest(*arguments, **options) | {"history_entries": 601}
+
+    monkeypatch.setattr(analytics, "_build", forgetful)
+    with pytest.raises(BrokenPromiseError, match="history_entries"):
+        publish_once()
+    with open_snapshot(target) as snapshot:
+        assert snapshot.about.release_number == 1
+
+
+def test_parquet_is_swapped_whole_and_the_release_before_stays_readable(publish_once, target):
+    publish_once()
+    folder = publish_parquet(target)
+    before = folder.resolve()
+    publish_once()
+    assert publish_parquet(target) == folder
+    assert folder.resolve() != before
+    with duckdb.connect() as connection:
+        for place, number in ((folder, 2), (before, 1)):
+            query = f"select release_number from '{place}/about/*.parquet'"
+            assert connection.execute(query).fetchall() == [(number,)]
+        counts = connection.execute(f"select count(*) from '{folder}/history_entries/history_entries.parquet'")
+        assert counts.fetchall() == [(600,)]
+    publish_once()
+    publish_parquet(target)
+    assert len(list(folder.parent.glob("release-*"))) == 2
