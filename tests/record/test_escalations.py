@@ -1,0 +1,213 @@
+"""Which invoices are escalated, and that each is, once, while it still should be."""
+
+from datetime import timedelta
+
+import duckdb
+import pytest
+from given_collection import IN_FLIGHT, NO_FUNDS, START, close_until, land, sync
+from on_the_server import writes_of
+
+from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.land.warehouse import create_tables, open_warehouse
+from pipelines.model.building import build_all, column_types
+from pipelines.model.sql_models import load_models
+from pipelines.publish.analytics import publish
+from pipelines.record.escalations import due_in, find_due, send_due
+from pipelines.record.outbox import Outbox, read
+from pipelines.record.states import Claimed, State
+from pipelines.settings import utc_now
+from pipelines.sql_files import sql_folder
+
+FOLLOW_UP = "Payment follow-up"
+THREE = (NO_FUNDS,) * 3
+
+
+@pytest.fixture
+def connection():
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as warehouse; use warehouse; set timezone = 'UTC'")
+        create_tables(connection)
+        yield connection
+
+
+def remember(connection, invoice, cause, state):
+    connection.execute(
+        "insert into record.outbox (invoice_id, source, cause, state) values (?, 'escalate', ?, ?)",
+        [invoice, cause, state],
+    )
+
+
+def test_an_invoice_is_due_when_its_collection_keeps_failing_and_nothing_else_goes_on(connection):
+    land(connection, 1, *THREE)
+    land(connection, 2, *THREE[:2])
+    land(connection, 3, *THREE, coworker_invoice_paid=True)
+    land(connection, 4, *THREE, *THREE, *THREE)  # the last a day ago
+    land(connection, 5, *THREE, IN_FLIGHT)
+    land(connection, 6, *THREE, coworker_invoice_refunded=True)
+    land(connection, 7, *THREE, "SUCCESS: The payment was collected.")
+    land(connection, 8, *THREE, (FOLLOW_UP, "Told. [ref 0123456789ab]"))
+    land(connection, 9, *THREE, (FOLLOW_UP, "Told. [ref 0123456789ab]"), NO_FUNDS)
+    land(connection, 10, *THREE, ("Called", "No answer. [ref 0123456789ab]"))
+    land(connection, 11, *THREE, coworker_invoice_draft=True)
+    land(connection, 12, *THREE, coworker_invoice_total_amount=0)
+    land(connection, 13, *THREE)
+    land(connection, 14, *THREE)
+    land(connection, 15, *THREE)
+    land(connection, 16, *THREE)
+    remember(connection, 13, "failed attempt 1302", "confirmed")
+    remember(connection, 14, "failed attempt 1302", "refused")
+    remember(connection, 14, "failed attempt 1402", "refused")
+    remember(connection, 15, "failed attempt 1501", "confirmed")
+    remember(connection, 16, "failed attempt 1602", "unsure")
+    close_until(connection, START + timedelta(days=9))
+    build_all(connection)
+
+    assert sorted(one.invoice_id for one in due_in(connection).escalations) == [1, 9, 10, 15, 16]
+
+
+def test_the_entry_says_what_happened_and_carries_flag_and_notification(connection):
+    land(connection, 1, *THREE)
+    land(connection, 2, *THREE, coworker_invoice_business_currency_code=None, coworker_invoice_total_amount="7.125")
+    close_until(connection, START + timedelta(days=9))
+    build_all(connection)
+
+    one, two = due_in(connection).escalations
+
+    assert one.description == (
+        "3 attempts to collect this invoice have failed, the last on 03 March 2025 (insufficient funds). "
+        "120.00 GBP is open."
+    )
+    assert two.description.endswith("7.1250 is open.")
+    assert (one.name, one.is_problem, one.notify, one.cause) == (FOLLOW_UP, True, True, "failed attempt 102")
+    assert one.entry.reference != two.entry.reference
+
+
+def test_the_header_documents_the_columns_that_there_are(connection):
+    build_all(connection)
+    (model,) = load_models(sql_folder("record"), checks=sql_folder("record") / "checks")
+    connection.execute(f"create view documented as {model.sql}")
+
+    assert list(column_types(connection, "documented")) == list(model.columns)
+
+
+@pytest.fixture
+def failing(sandbox, settings_for):
+    """Settings of a synced sandbox in which three open invoices have failed three times, the last four days ago."""
+    store = sandbox.store
+    invoices = [one for one in store.invoices.values() if one.paid_on is None and not one.draft and one.amount > 0][:3]
+    for invoice in invoices:
+        for entry in list(invoice.entries):
+            store.delete(entry.id)
+        for days in (10, 7, 4):
+            store.insert(
+                invoice.id, "Payment Result", NO_FUNDS, is_problem=True, created_on=store.until - days * 86_400,
+                updated_on=store.until - days * 86_400,
+            )  # fmt: skip
+    settings = settings_for(sandbox)
+    sync(settings)
+    ours = {one.id for one in invoices}
+    assert ours <= {one.invoice_id for one in find_due(settings).escalations}
+    return settings
+
+
+def due_ids(settings):
+    return {one.invoice_id for one in find_due(settings).escalations}
+
+
+def test_each_follow_up_is_sent_once_and_changes_no_figure(sandbox, failing):
+    due = due_ids(failing)
+    figures = "select * from model.monthly_payment_failure_rates order by all"
+    problems = "select * from model.daily_problem_entries order by all"
+    with open_warehouse(failing) as connection:
+        before = connection.execute(figures).fetchall(), connection.execute(problems).fetchall()
+
+    first = send_due(failing, limit=2)
+    assert (first.count(State.CONFIRMED), first.problem) == (2, None)
+    rest = send_due(failing)
+    assert {row.invoice_id for row in first.entries + rest.entries} == due
+    assert send_due(failing).summary == "nothing to do"
+    sync(failing)
+    assert send_due(failing).summary == "nothing to do"
+
+    assert len(sandbox.store.notified_ids) == len(due) == writes_of(sandbox)
+    with open_warehouse(failing) as connection:
+        assert (connection.execute(figures).fetchall(), connection.execute(problems).fetchall()) == before
+        kinds = connection.execute(
+            "select kind, has_problem, is_problem, count(*) from model.history_entries where name = ? group by all",
+            [FOLLOW_UP],
+        ).fetchall()
+    assert kinds == [("own_record", False, True, len(due))]
+
+
+def test_a_new_failure_makes_it_due_again(sandbox, failing):
+    done = send_due(failing).entries[0].invoice_id
+    sandbox.clock.advance(86_400)
+    sandbox.store.insert(done, "Payment Result", NO_FUNDS, is_problem=True)
+    sandbox.clock.advance(3 * 86_400)
+    sync(failing)
+
+    assert done in due_ids(failing)
+
+
+def test_an_invoice_paid_since_the_sync_is_left_alone(sandbox, failing):
+    paid = min(due_ids(failing))
+    sandbox.store.pay(paid)
+
+    delivery = send_due(failing)
+
+    (row,) = (row for row in delivery.entries if row.invoice_id == paid)
+    assert (row.state, row.detail) == (State.REFUSED, "the invoice has been paid meanwhile, so nothing was sent")
+    assert (len(delivery.withdrawn), delivery.problem) == (1, None)
+    assert paid not in {sandbox.store.get(entry_id).invoice.id for entry_id in sandbox.store.notified_ids}
+
+
+def test_what_an_earlier_run_left_and_is_due_no_longer_is_let_go(sandbox, failing):
+    planned, sent, *_ = entries = [one.entry for one in find_due(failing).escalations]
+    outbox = Outbox(failing, utc_now)
+    _, row = outbox.plan([planned, sent])
+    outbox.change(row, Claimed())
+    there = sandbox.store.insert(sent.invoice_id, sent.name, sent.text)
+    sandbox.store.pay(planned.invoice_id)
+    sandbox.store.pay(sent.invoice_id)
+    sync(failing)
+
+    send_due(failing)
+
+    with open_warehouse(failing) as connection:
+        rows = read(connection, [entry.reference for entry in entries])
+    assert "no longer due" in rows[planned.reference].detail
+    assert rows[sent.reference].entry_id == there.id
+
+
+def test_figures_of_two_days_ago_send_nothing(sandbox, failing):
+    sandbox.clock.advance(2 * 86_400)
+
+    with pytest.raises(TryAgainLaterError, match="nexudus-billing sync"):
+        send_due(failing)
+    assert writes_of(sandbox) == 0
+
+
+def test_without_figures_it_says_to_sync(sandbox, settings_for):
+    settings = settings_for(sandbox)
+    with pytest.raises(WrongUseError, match="nexudus-billing sync"):
+        find_due(settings)
+    with open_warehouse(settings):
+        pass
+    with pytest.raises(WrongUseError, match="nexudus-billing sync"):
+        find_due(settings)
+
+
+@pytest.mark.parametrize("personal_data", [True, False])
+def test_what_was_recorded_is_published(sandbox, failing, tmp_path, personal_data):
+    send_due(failing, limit=1)
+    sync(failing)
+
+    with open_warehouse(failing) as connection:
+        publish(connection, load_models(), tmp_path / "out.duckdb", personal_data=personal_data)
+
+    with duckdb.connect(str(tmp_path / "out.duckdb"), read_only=True) as published:
+        found = published.execute(
+            "select source, state, is_landed, has_notified, entry_id, description is not null, currency_code is not null"
+            " from recorded_entries"
+        ).fetchall()
+    assert found == [("escalate", "confirmed", True, True, sandbox.store.notified_ids[0], personal_data, True)]
