@@ -16,22 +16,32 @@ from pipelines.sql_files import sql_folder
 SCHEMAS = ("land", "model", "record")
 _WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.25
+# The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
+# rows would be 120 MB at each checkpoint, two of them at times.
+_ROWS_PER_GROUP = 16_384
+# At the default of 16 MB every tenth answer of a first sync waits for a checkpoint that rewrites what the last one did.
+_CHECKPOINT_THRESHOLD = "64MB"
+LANDING_MEMORY = "160MiB"
+"""What DuckDB may hold in memory while answers land, however large the warehouse: more would only be a cache."""
 
 
 @contextmanager
 def open_warehouse(
-    settings: Settings, *, read_only: bool = False, wait_seconds: float = _WAIT_SECONDS
+    settings: Settings, *, read_only: bool = False, wait_seconds: float = _WAIT_SECONDS, memory_limit: str | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection whose current database is the warehouse, made with its tables where it is missing.
 
-    Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. Raises TryAgainLaterError naming
-    the process that holds the file, WrongUseError when the folder or file cannot be used.
+    Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. `memory_limit` is DuckDB's; what
+    needs more goes to disk, beside the warehouse. Raises TryAgainLaterError naming the process that holds the file,
+    WrongUseError when the folder or file cannot be used.
     """
     path = Path(settings.warehouse_path)
     if not read_only:
         make_private_folder(path.parent)
-    connection = duckdb.connect()
+    limits = {"memory_limit": memory_limit} if memory_limit else {}
+    connection = duckdb.connect(config={"temp_directory": f"{path}.tmp"} | limits)
     try:
+        connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
         _attach(connection, path, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
@@ -76,10 +86,11 @@ def make_private_folder(folder: Path) -> None:
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool, wait_seconds: float) -> None:
     target = str(path).replace("'", "''")
+    options = "read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}"
     give_up_at = time.monotonic() + wait_seconds
     while True:
         try:
-            connection.execute(f"attach '{target}' as warehouse" + (" (read_only)" if read_only else ""))
+            connection.execute(f"attach '{target}' as warehouse ({options})")
         except (duckdb.IOException, duckdb.BinderException) as error:
             holder = _holder(str(error))
             if holder is None:
