@@ -60,7 +60,19 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Folder of everything that the program keeps."""
     warehouse: str | None = Field(default=None, validate_default=False)
-    """The warehouse file; `warehouse.duckdb` in the data directory unless given."""
+    """The warehouse: a file (`warehouse.duckdb` in the data directory unless given), or `ducklake:postgres:…`."""
+    lake_data_path: str | None = None
+    """Where a DuckLake keeps its Parquet files: a folder, or `s3://bucket/prefix`."""
+    lake_s3_endpoint: str | None = None
+    """Address of an S3-compatible store that is not AWS, for example `http://127.0.0.1:9000`."""
+    lake_s3_region: str = "us-east-1"
+    """Region of the store."""
+    lake_s3_key_id: SecretStr | None = None
+    """Access key of the store; without it DuckDB's own stored secrets are used."""
+    lake_s3_secret: SecretStr | None = None
+    """The secret that belongs to it."""
+    lake_keep_days: Annotated[int, Field(ge=1)] = 7
+    """Days for which earlier states of a lake can still be read."""
     analytics: Path | None = None
     """The published file; `analytics.duckdb` in the data directory unless given."""
 
@@ -108,10 +120,19 @@ class Settings(BaseSettings):
 
     @field_validator("warehouse")
     @classmethod
-    def _a_file(cls, address: str | None) -> str | None:
-        if address and address.startswith("ducklake:"):
-            raise ValueError("DuckLake warehouses are not supported yet; name a file, or leave it unset")
+    def _file_or_lake(cls, address: str | None) -> str | None:
+        kind, _, rest = (address or "").removeprefix("ducklake:").partition(":")
+        if address and address.startswith("ducklake:") and rest and kind != "postgres":
+            raise ValueError("must be a file, ducklake:postgres:… with a connection string, or ducklake:FILE")
         return address
+
+    @model_validator(mode="after")
+    def _lake_is_complete(self) -> Self:
+        if (self.warehouse or "").startswith("ducklake:postgres:") and not self.lake_data_path:
+            raise ValueError("NEXUDUS_LAKE_DATA_PATH must say where the lake keeps its files (a folder or s3://…)")
+        if bool(self.lake_s3_key_id) != bool(self.lake_s3_secret):
+            raise ValueError("NEXUDUS_LAKE_S3_KEY_ID and NEXUDUS_LAKE_S3_SECRET belong together")
+        return self
 
     @model_validator(mode="after")
     def _started_in_the_past(self) -> Self:
@@ -121,8 +142,13 @@ class Settings(BaseSettings):
 
     @property
     def warehouse_path(self) -> str:
-        """DuckDB file of the warehouse."""
+        """DuckDB file of the warehouse, or `ducklake:` and where its catalogue is; that may hold a password."""
         return self.warehouse or str(self.data_dir / "warehouse.duckdb")
+
+    @property
+    def is_lake(self) -> bool:
+        """Whether the warehouse is a DuckLake."""
+        return self.warehouse_path.startswith("ducklake:")
 
     @property
     def analytics_path(self) -> Path:
