@@ -7,6 +7,7 @@ import sys
 import time
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -24,6 +25,7 @@ from pipelines.settings import load_settings
 
 # What every contact with the API keeps: who we are to it, and how fast we asked.
 BOOKKEEPING = {"client_id", "token.json", "token.lock", "request_pace.sqlite", "request_pace.lock"}
+README = Path(__file__).parents[1] / "README.md"
 VERBS = sorted(typer.main.get_command(cli.app).commands)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -304,8 +306,9 @@ def test_the_demo_tells_where_the_published_file_is(demo):
     assert (folder / line.removeprefix("Published file: ")).is_file()
 
 
-def test_the_demo_ends_with_an_example_that_works(demo):
+def test_the_demo_ends_with_an_example_that_works_and_that_the_readme_shows(demo):
     ran, folder = demo
+    assert ran.out.splitlines()[-1] in README.read_text(encoding="utf-8")
     example = shlex.split(ran.out.splitlines()[-1])
     assert example[:3] == ["uv", "run", "python"]
 

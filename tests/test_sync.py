@@ -4,6 +4,7 @@ The account is made once; each test looks at one promise in one of its chapters.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -321,3 +322,13 @@ def test_the_published_invoices_are_paid_as_the_source_says(full):
     expected = {row["CoworkerInvoiceId"]: row["CoworkerInvoicePaidOn"] for row in full.truth}
 
     assert {row["invoice_id"]: row["paid_at"] for row in full.published["invoices"]} == expected
+
+
+def test_the_queries_of_the_readme_work_on_the_published_file(account, full):
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    queries = re.findall(r"^```sql\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert queries
+
+    with duckdb.connect(str(account.data_dir / "analytics.duckdb"), read_only=True) as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall()
