@@ -1,6 +1,8 @@
 """The landing stage as Dagster assets. Thin: reads the run's partitions and config, calls `pull`, reports metadata."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -10,12 +12,15 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
 from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
-from pipelines.land.ledger import closed_windows
+from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
+from pipelines.land.ledger import closed_windows, windows_to_pull
 from pipelines.land.pull import OnStep, Pull, PullReport, close_before_first_entry, planned_windows
 from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
-from pipelines.land.warehouse import open_warehouse
+from pipelines.land.status import Status, read_status
+from pipelines.land.warehouse import LANDING_MEMORY, open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
 RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
@@ -63,19 +68,37 @@ def months_to_pull(
     settings: Settings, client: NexudusClient, config: PullConfig, clock: Clock = utc_now
 ) -> tuple[str, str]:
     """First and last partition key that a run has to touch. Asks the API only where nothing is closed yet."""
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection:
         history = history_until(settings, clock())
         close_before_first_entry(_pull(settings, connection, client, "before the first entry"), history)
-        windows = _windows(connection, settings, history, config)
+        return _months_of(_windows(connection, settings, history, config), history)
+
+
+def months_lacking(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, clock: Clock = utc_now
+) -> tuple[str, str]:
+    """First and last partition key of what the warehouse lacks, by a connection that need not write; asks no API."""
+    history = history_until(settings, clock())
+    return _months_of(_windows(connection, settings, history, PullConfig()), history)
+
+
+def months_lacking_by(settings: Settings, closed: Iterable[Window], clock: Clock = utc_now) -> tuple[str, str]:
+    """The same where only the closed minutes are known; all of history where none are."""
+    history = history_until(settings, clock())
+    return _months_of(windows_to_pull(history, closed, lookback_of(settings)), history)
+
+
+def _months_of(windows: Iterable[Window], history: Window) -> tuple[str, str]:
+    windows = list(windows)
     first = min((window.start for window in windows), default=history.end)
     last = max((window.end - MINUTE for window in windows), default=history.end)
     return f"{first:%Y-%m-01}", f"{last:%Y-%m-01}"
 
 
 def landed_assets(
-    settings: Settings, on_step: OnStep, clock: Clock = utc_now
+    settings: Settings, on_step: OnStep, clock: Clock = utc_now, *, pool: str | None = None
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The API's endpoint as Dagster sees it, and the table it lands in."""
+    """The API's endpoint as Dagster sees it, and the tables it lands in. `pool` is the one of those who write."""
     api = dg.AssetSpec(
         API,
         group_name="extract",
@@ -90,33 +113,50 @@ def landed_assets(
         kinds={"duckdb"},
         partitions_def=months(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=pool,
+        check_specs=[freshness_spec(HISTORIES)],
         description="One row per history entry, its newest known content. A month is a month of UpdatedOn (UTC); "
         "a run pulls what the ledger `land.windows` lacks in its months, so a second one asks almost nothing.",
     )
-    def coworker_invoice_histories(context: dg.AssetExecutionContext, config: PullConfig) -> dg.MaterializeResult[None]:
+    def coworker_invoice_histories(context: dg.AssetExecutionContext, config: PullConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
         asked = context.partition_time_window
         partitions = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
-        with NexudusClient(settings) as client, open_warehouse(settings) as connection:
+        with (
+            retried_by_tag(context),
+            NexudusClient(settings) as client,
+            open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection,
+        ):
             history = history_until(settings, clock())
             pull = _pull(settings, connection, client, context.run.run_id, on_step)
             with recorded_run(connection, client, pull.report, run_id=context.run.run_id, kind="sync", clock=clock):
+                if history.start in partitions:
+                    close_before_first_entry(pull, history)
                 windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
                 pull.read(UPDATED_ON, [window for window in windows if not window.is_empty])
                 if history.end in partitions:
                     for axis in REFRESH_AXES:
                         pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback_of(settings)))
-            return dg.MaterializeResult(metadata=dict(_metadata(connection, client, pull.report)))
+            state = read_status(connection, history.start, None, clock())
+            return dg.MaterializeResult(
+                metadata=_metadata(connection, client, pull.report) | _coverage(state),
+                check_results=[judge_freshness(newest_closed_minute(connection), clock())],
+            )
 
     @dg.asset(
         key=RECONCILIATIONS,
         deps=[coworker_invoice_histories],
         group_name="land",
         kinds={"duckdb"},
+        pool=pool,
         description="One row per comparison with the API, by count: finds deletions, misses and late stamps, "
         "lands what was missed, and marks what is gone.",
     )
     def reconciliations(context: dg.AssetExecutionContext, config: ReconcileConfig) -> dg.MaterializeResult[None]:
-        with NexudusClient(settings) as client, open_warehouse(settings) as connection:
+        with (
+            retried_by_tag(context),
+            NexudusClient(settings) as client,
+            open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection,
+        ):
             pull = _pull(settings, connection, client, context.run.run_id, on_step)
 
             def read_newest() -> None:
@@ -131,7 +171,7 @@ def landed_assets(
                 start = covered.end - timedelta(days=config.days) if config.days else covered.start
                 reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
             return dg.MaterializeResult(
-                metadata=dict(_metadata(connection, client, pull.report)) | {"rows_deleted": pull.report.deleted_count}
+                metadata=_metadata(connection, client, pull.report) | {"rows_deleted": pull.report.deleted_count}
             )
 
     return [api, coworker_invoice_histories, reconciliations]
@@ -175,9 +215,7 @@ def _windows(
     return merge([*allowed, *(window.meet(history) for window in config.repull())])
 
 
-def _metadata(
-    connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport
-) -> dict[str, int | float | str]:
+def _metadata(connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport) -> dict[str, Any]:
     count = connection.execute("select count(*) from land.coworker_invoice_histories").fetchone() or (0,)
     return {
         "dagster/row_count": int(count[0]),
@@ -188,8 +226,25 @@ def _metadata(
         "rows_rejected": report.rows.rejected,
         "requests": client.request_count,
         "data_requests": client.data_request_count,
+        "retries": client.retry_count,
         "waited_seconds": round(client.waited_seconds, 1),
         "open_minutes": ", ".join(f"{minute:%Y-%m-%dT%H:%M}" for minute in report.open_minutes) or "none",
+    }
+
+
+def _coverage(state: Status) -> dict[str, Any]:
+    """What is covered, how late entries come, and what deserves a look."""
+    shown = {
+        "covered_from": state.covered_from,
+        "covered_until": state.covered_until,
+        "newest_row_at": state.newest_row_at,
+    }
+    return {name: dg.MetadataValue.timestamp(at) for name, at in shown.items() if at} | {
+        "gaps": "\n".join(f"{start:%Y-%m-%dT%H:%M} to {end:%Y-%m-%dT%H:%M}" for start, end in state.gaps) or "none",
+        "median_lateness_minutes": state.median_lateness_minutes,
+        "greatest_lateness_minutes": state.greatest_lateness_minutes,
+        "deleted_row_count": state.deleted_count,
+        "rejected_record_count": state.rejected_count,
     }
 
 

@@ -11,7 +11,7 @@ from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 
-_STALE_AFTER = timedelta(hours=36)
+STALE_AFTER = timedelta(hours=36)
 
 
 class LastRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ def _warnings(  # noqa: PLR0917 - each is a fact of its own
 ) -> Iterator[str]:
     if not closed:
         yield "Nothing has been pulled yet: run `nexudus-billing sync`."
-    elif now - closed[-1].end > _STALE_AFTER:
+    elif now - closed[-1].end > STALE_AFTER:
         yield f"The newest data is of {closed[-1].end:%Y-%m-%d %H:%M} UTC: run `nexudus-billing sync`."
     if missing:
         yield f"{len(missing)} ranges are not pulled yet: the next `nexudus-billing sync` pulls them."
