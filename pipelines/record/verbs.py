@@ -108,7 +108,10 @@ def _raise(delivery: Delivery) -> None:
 
 @contextmanager
 def _progress(words: str) -> Iterator[OnEntry]:
-    """A bar on stderr of the entries that have been dealt with."""
+    """A bar on stderr of the entries that have been dealt with; nothing where nobody looks."""
+    if not err.is_terminal:
+        yield lambda *_: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err) as bar:
         task = bar.add_task(words, total=None)

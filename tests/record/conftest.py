@@ -17,7 +17,7 @@ MakeSettings = Callable[..., Settings]
 
 @pytest.fixture
 def sandbox_operator() -> Operator:
-    return make_operator(size=600, months=3)
+    return make_operator(size=300, months=3)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def check(ordeal: Ordeal, entries: list[Entry], notified_before: int) -> None:
 
 @pytest.mark.parametrize("senders", [1, 2])
 def test_killed_a_few_times_every_entry_is_made_and_notified_once(ordeal, senders):
-    entries = ordeal.batch("Called", 12)
+    entries = ordeal.batch("Called", 8)
 
     ordeal.run(entries, senders=senders, most_kills=4)
 

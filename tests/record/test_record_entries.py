@@ -115,7 +115,7 @@ def test_an_unsure_entry_is_sent_again_once_its_absence_counts(sandbox, settings
 
 @pytest.mark.parametrize(
     ("more_faults", "count"),
-    [((), 10), pytest.param(("error_500", "reset", "reset_mid_body", "throttle_bare"), 50, marks=pytest.mark.slow)],
+    [((), 6), pytest.param(("error_500", "reset", "reset_mid_body", "throttle_bare"), 50, marks=pytest.mark.slow)],
 )
 def test_a_rain_of_faults_leaves_each_entry_once(sandbox, settings_for, entries_for, more_faults, count):
     sandbox.knobs.slow_seconds = 0.05
