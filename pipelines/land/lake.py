@@ -28,18 +28,27 @@ _idle: list[duckdb.DuckDBPyConnection] = []
 
 @contextmanager
 def lake_connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that knows DuckLake, the catalogue's database and the store; nothing is attached yet.
+    """A connection that knows DuckLake, the catalogue's database and the store; the lake is not attached yet.
 
-    Raises WrongUseError where an extension is neither installed nor to be had.
+    Raises WrongUseError where an extension is neither installed nor to be had, TryAgainLaterError where another
+    process changed the same rows at the same moment.
     """
     instance = _idle.pop() if _idle else duckdb.connect()
     connection = instance.cursor()
     try:
         for name in _extensions(settings):
             _load(connection, name)
+        connection.execute(f"set temp_directory = {quoted(str(settings.data_dir / 'lake.tmp'))}")
         _let_into_store(connection, settings)
         yield connection
         connection.execute("use memory; detach database if exists turns; detach database if exists warehouse")
+    except duckdb.TransactionException as error:
+        connection.close()
+        instance.close()
+        raise TryAgainLaterError(
+            f"Another process changed the same rows of the lake at the same moment ({cause_of(error)}): run the "
+            "command again."
+        ) from None
     except BaseException:
         connection.close()
         instance.close()
@@ -48,11 +57,18 @@ def lake_connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     _idle.append(instance)
 
 
+def folders(settings: Settings) -> list[Path]:
+    """Folders of this machine that a lake needs."""
+    data_path = _data_path(settings)
+    return [settings.data_dir, *([Path(data_path)] if data_path and "://" not in data_path else [])]
+
+
 def attach_statement(settings: Settings, *, read_only: bool) -> str:
     """The SQL that attaches the lake as `warehouse`. It may hold a password: not for any log."""
     options = ["read_only"] if read_only else []
-    if settings.lake_data_path:
-        options.append(f"data_path {quoted(settings.lake_data_path.rstrip('/') + '/')}")
+    data_path = _data_path(settings)
+    if data_path:
+        options.append(f"data_path {quoted(data_path)}")
     listed = f" ({', '.join(options)})" if options else ""
     return f"attach {quoted(settings.warehouse_path)} as warehouse{listed}"
 
@@ -107,6 +123,12 @@ def cause_of(error: Exception) -> str:
     return without_password(found[1] if found else text.splitlines()[0])
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the catalogue's server did not answer, which may mend itself."""
+    signs = "connection refused|timed? ?out|starting up|shutting down|too many clients|closed the connection"
+    return re.search(signs, str(error), re.IGNORECASE) is not None
+
+
 def without_password(text: str) -> str:
     """Text that may quote a connection string, fit for people."""
     text = re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'\"]+)", r"\1***", text, flags=re.IGNORECASE)
@@ -116,6 +138,13 @@ def without_password(text: str) -> str:
 def quoted(text: str) -> str:
     """Text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _data_path(settings: Settings) -> str:
+    path = settings.lake_data_path or ""
+    if path and "://" not in path:
+        path = str(Path(path).absolute())
+    return path and path.rstrip("/") + "/"
 
 
 def _extensions(settings: Settings) -> Iterator[str]:

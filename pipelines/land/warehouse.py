@@ -1,4 +1,7 @@
-"""The warehouse: where landed rows and figures are kept. One writer at a time; a second one waits, then says who."""
+"""The warehouse: where landed rows and figures are kept, in a DuckDB file or in a DuckLake.
+
+A file has one writer at a time; a second one waits, then says who. Writers to a lake take turns (see `lake`).
+"""
 
 import os
 import re
@@ -10,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.land import lake
 from pipelines.settings import Settings
 from pipelines.sql_files import sql_folder
 
@@ -35,23 +39,32 @@ def open_warehouse(
     needs more goes to disk, beside the warehouse. Raises TryAgainLaterError naming the process that holds the file,
     WrongUseError when the folder or file cannot be used.
     """
-    path = Path(settings.warehouse_path)
     if not read_only:
-        make_private_folder(path.parent)
-    limits = {"memory_limit": memory_limit} if memory_limit else {}
-    connection = duckdb.connect(config={"temp_directory": f"{path}.tmp"} | limits)
-    try:
-        connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
-        _attach(connection, path, read_only=read_only, wait_seconds=wait_seconds)
+        for folder in lake.folders(settings) if settings.is_lake else [Path(settings.warehouse_path).parent]:
+            make_private_folder(folder)
+    with _file_or_lake(settings, memory_limit) as connection:
+        _attach(connection, settings, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
         connection.execute("set variable reporting_timezone = $zone", {"zone": settings.reporting_timezone})
         if not read_only:
-            path.chmod(0o600)
-            create_tables(connection)
+            if settings.is_lake:
+                lake.stand_in_line(connection, settings)
+            else:
+                Path(settings.warehouse_path).chmod(0o600)
+            with writing_alone(connection):
+                create_tables(connection)
         yield connection
-    finally:
-        connection.close()
+
+
+def warehouse_name(settings: Settings) -> str:
+    """What a person may be told of where the warehouse is: a lake's connection string without its password."""
+    return lake.without_password(settings.warehouse_path)
+
+
+def warehouse_exists(settings: Settings) -> bool:
+    """Whether there is a warehouse to open; of a lake only opening it can tell."""
+    return settings.is_lake or Path(settings.warehouse_path).exists()
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,6 +87,13 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
+@contextmanager
+def writing_alone(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A transaction that no other process's falls between, on a lake too. Raises TryAgainLaterError if none gets in."""
+    with lake.turn(connection), transaction(connection):
+        yield
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter. Raises WrongUseError where that cannot be."""
     try:
@@ -84,26 +104,56 @@ def make_private_folder(folder: Path) -> None:
         raise WrongUseError(f"The folder {folder} cannot be written to: set NEXUDUS_DATA_DIR or mend its permissions.")
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool, wait_seconds: float) -> None:
-    target = str(path).replace("'", "''")
-    options = "read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}"
+@contextmanager
+def _file_or_lake(settings: Settings, memory_limit: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    if settings.is_lake:
+        with lake.lake_connection(settings) as connection:
+            yield connection
+        return
+    config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": f"{settings.warehouse_path}.tmp"}
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    with duckdb.connect(config=config) as connection:
+        connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
+        yield connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_only: bool, wait_seconds: float) -> None:
+    name = warehouse_name(settings)
+    if settings.is_lake:
+        statement = lake.attach_statement(settings, read_only=read_only)
+    else:
+        options = "read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}"
+        statement = f"attach {lake.quoted(settings.warehouse_path)} as warehouse ({options})"
     give_up_at = time.monotonic() + wait_seconds
     while True:
         try:
-            connection.execute(f"attach '{target}' as warehouse ({options})")
-        except (duckdb.IOException, duckdb.BinderException) as error:
+            connection.execute(statement)
+        except duckdb.Error as error:
             holder = _holder(str(error))
             if holder is None:
-                raise WrongUseError(
-                    f"The warehouse {path} cannot be opened ({_first_sentence(error)}): check NEXUDUS_WAREHOUSE."
-                ) from None
+                raise _refusal(settings, error) from None
             if time.monotonic() > give_up_at:
                 raise TryAgainLaterError(
-                    f"The warehouse {path} is held by {holder}: run the command again when that has ended."
+                    f"The warehouse {name} is held by {holder}: run the command again when that has ended."
                 ) from None
             time.sleep(_POLL_SECONDS)
         else:
             return
+
+
+def _refusal(settings: Settings, error: Exception) -> TryAgainLaterError | WrongUseError:
+    name = warehouse_name(settings)
+    if not settings.is_lake:
+        return WrongUseError(
+            f"The warehouse {name} cannot be opened ({_first_sentence(error)}): check NEXUDUS_WAREHOUSE."
+        )
+    reason = lake.cause_of(error)
+    if lake.is_away(error):
+        return TryAgainLaterError(f"The catalogue of {name} does not answer ({reason}): run the command again later.")
+    return WrongUseError(
+        f"The lake {name} cannot be opened ({reason}): check NEXUDUS_WAREHOUSE and NEXUDUS_LAKE_DATA_PATH."
+    )
 
 
 def _holder(message: str) -> str | None:
