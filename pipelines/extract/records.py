@@ -23,7 +23,7 @@ class HistoryRecord(msgspec.Struct, rename="pascal", forbid_unknown_fields=True,
     """One history entry of an invoice as the API answered it. Instants are aware (UTC), money is decimal.
 
     The `coworker_invoice_*` fields other than the id are joined by the API when it is asked: they are true as of the
-    answer, not as of `updated_on`.
+    answer, not as of `updated_on`. Where UpdatedOn is null `updated_on` is CreatedOn, and `has_updated_on` False.
     """
 
     id: Int64
@@ -55,6 +55,7 @@ class HistoryRecord(msgspec.Struct, rename="pascal", forbid_unknown_fields=True,
     localization_details: Raw = _JSON_NULL
     custom_fields: Raw = _JSON_NULL
     # Not of the wire: names that no JSON key of the API can have.
+    has_updated_on: bool = msgspec.field(name="#has_updated_on", default=True)
     raw: bytes = msgspec.field(name="#raw", default=b"")
     extra: bytes | None = msgspec.field(name="#extra", default=None)
 
@@ -214,7 +215,7 @@ def _settle_instants(record: HistoryRecord) -> None:
         if instant is not None and instant.tzinfo is not UTC:
             setattr(record, name, instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
     if record.updated_on is None:
-        record.updated_on = record.created_on
+        record.updated_on, record.has_updated_on = record.created_on, False
 
 
 def _check(record: HistoryRecord) -> None:

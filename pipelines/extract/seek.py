@@ -8,7 +8,7 @@ Where the order is not proved by the rows received, the range is halved until an
 minute fuller than a page is read by Id until one pass is consistent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -58,6 +58,10 @@ class Axis:
         instant: datetime | None = attrgetter(self.column)(record)
         return instant
 
+    def placed(self, records: Sequence[HistoryRecord]) -> Sequence[HistoryRecord]:
+        """The records that say themselves where they lie: not those whose UpdatedOn is null, unless all of them are."""
+        return (self.column == "updated_on" and [record for record in records if record.has_updated_on]) or records
+
     def filters(self, window: Window) -> HistoryFilters:
         """The range filters for a window; whether the server includes the end does not matter."""
         bounds: dict[str, Any] = {f"from_{self.column}": window.start, f"to_{self.column}": window.end}
@@ -87,12 +91,17 @@ class Step(NamedTuple):
 
 @dataclass
 class Dialect:
-    """What the answers have taught about the server: honoured page size, which `dir` ascends, whether it sorts."""
+    """What the answers have taught about the server: which `dir` ascends, and that it sorts by time and nothing else.
+
+    `page_size` is asked for, `honoured_size` what the newest full page held. `rivals` are other orders that have looked
+    the same so far. Readers side by side share one.
+    """
 
     page_size: int
+    honoured_size: int = 0
     directions: list[int] = field(default_factory=lambda: list(_DIRECTIONS))
     ascents: int = 0
-    sorts_by_time: bool = False
+    rivals: set[str] = field(default_factory=lambda: {"id", "created_on"})
     open_minutes: list[datetime] = field(default_factory=list)
 
     @property
@@ -110,8 +119,20 @@ class OutsideRangeError(BrokenPromiseError):
     """An answer holds rows that the filter should have left out."""
 
 
-class SeamError(BrokenPromiseError):
+class ShiftedFilterError(BrokenPromiseError):
+    """The filter's values are read in another time zone: whatever was closed on its word may lack rows."""
+
+
+class ShiftedRangeError(OutsideRangeError, ShiftedFilterError):
+    """An answer holds rows of some hours before or after its range, and none from farther away."""
+
+
+class SeamError(ShiftedFilterError):
     """Rows known to lie in a range, and still there, did not come back: the filter leaves rows out."""
+
+
+class NothingThereError(BrokenPromiseError):
+    """Entries are known, and the API shows none at all: a role or the account was lost rather than every entry."""
 
 
 class NotEchoedError(BrokenPromiseError):
@@ -124,8 +145,8 @@ def seek(
     """Read `window` exactly; yields each answer as it comes with the minutes it closes.
 
     `seam` names rows known to lie in the window's first minutes. A minute that stays inconsistent is left open and
-    listed in `dialect.open_minutes`. Raises OutsideRangeError, SeamError, NotEchoedError, EnvelopeError: whatever was
-    yielded before stays true.
+    listed in `dialect.open_minutes`. Raises OutsideRangeError, NotEchoedError, NothingThereError, EnvelopeError:
+    whatever was yielded before stays true. After ShiftedFilterError it does not.
     """
     todo = [window]
     seams = {window.start: seam}
@@ -143,7 +164,7 @@ def seek(
         if asked.span == MINUTE:
             yield from _read_minute(source, axis, asked, dialect)
             continue
-        instants = _instants(axis, answer)
+        instants = _known_instants(axis, answer)
         climbs, is_sorted = _ascents(instants), _is_sorted(axis, answer, instants)
         last = min(floor_minute(_complete_until(answer, instants, dialect)), asked.end)
         if is_sorted:
@@ -167,13 +188,20 @@ def seek(
 
 
 def first_instant(source: Source, axis: Axis, window: Window, dialect: Dialect) -> tuple[SearchAnswer, datetime | None]:
-    """Where the first row of a window lies, by one question; None where that answer does not prove it."""
-    answer = _ask(source, axis, window, dialect)
-    instants = [at for at in _all_instants(axis, answer) if at is not None]
-    if _is_whole(answer):
-        return answer, min(instants, default=window.end)
-    is_proved = _is_sorted(axis, answer, instants) and _ascents(instants) >= _ENOUGH_ASCENTS
-    return answer, instants[0] if is_proved else None
+    """Before which instant a window holds no row, by one question a direction; None where no answer proves it."""
+    for _ in _DIRECTIONS:
+        answer = _ask(source, axis, window, dialect)
+        if answer.rejected or not all(record.has_updated_on for record in answer.records):
+            return answer, None  # nobody knows where these lie
+        if _is_whole(answer):
+            return answer, min((at for at in _instants(axis, answer) if at), default=window.end)
+        instants = _known_instants(axis, answer)
+        if _is_sorted(axis, answer, instants):
+            _rule_out(answer, instants, dialect)
+            is_proved = _ascents(instants) >= _ENOUGH_ASCENTS
+            return answer, _bounded(instants[0], answer.records[0], dialect) if is_proved else None
+        dialect.try_another_direction()
+    return answer, None
 
 
 def _cut(window: Window, minute: datetime) -> list[Window]:
@@ -183,10 +211,21 @@ def _cut(window: Window, minute: datetime) -> list[Window]:
 
 
 def _ask(
-    source: Source, axis: Axis, window: Window, dialect: Dialect, *, page: int = 1, order_by: str | None = None
+    source: Source,
+    axis: Axis,
+    window: Window,
+    dialect: Dialect,
+    *,
+    page: int = 1,
+    size: int | None = None,
+    order_by: str | None = None,
 ) -> SearchAnswer:
-    """One question and the checks that any answer to it must pass."""
-    size = dialect.page_size
+    """One question and the checks that any answer to it must pass.
+
+    A smaller page than asked for is as good: the next question starts where its rows end. So the size asked for stays,
+    and one odd answer does not make all later ones small.
+    """
+    size = size or dialect.page_size
     answer = source.search(
         axis.filters(window), page=page, size=size, order_by=order_by or axis.name,
         direction=0 if order_by else dialect.direction,
@@ -196,28 +235,32 @@ def _ask(
     if answer.record_count > size:
         raise NotEchoedError(f"{size} records were asked for and {answer.record_count} came; the size is ignored.")
     expected = min(answer.total_items - (page - 1) * size, size)
-    if page == 1 and answer.page_size < size and answer.total_items > answer.record_count > 0:
-        dialect.page_size = max(1, answer.page_size)
-    elif answer.record_count < expected and (page > 1 or not answer.has_next_page or answer.record_count == 0):
+    is_smaller_page = answer.page_size < size and answer.record_count > 0
+    is_promised = page == 1 and answer.has_next_page and answer.record_count > 0
+    lacks_rows = answer.record_count < expected or (answer.has_next_page and answer.record_count == 0)
+    if lacks_rows and not is_smaller_page and not is_promised:
         raise EnvelopeError(
             f"The answer counts {answer.total_items} records and holds {answer.record_count} on page {page}; "
             "try again later."
         )
+    if not _is_whole(answer):
+        dialect.honoured_size = min(size, answer.record_count)
     _check_range(axis, window, answer)
     return answer
 
 
 def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
-    outside = [at for at in _all_instants(axis, answer) if at is None or not window.start <= at < window.end + MINUTE]
+    outside = [at for at in _instants(axis, answer) if at is None or not window.start <= at < window.end + MINUTE]
     if not outside:
         return
     near = window.start - _WIDEST_ZONE_OFFSET, window.end + _WIDEST_ZONE_OFFSET
+    is_shifted = all(at is not None and near[0] <= at <= near[1] for at in outside)
     cause = (
         "the filter seems to be read in another time zone: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE"
-        if all(at is not None and near[0] <= at <= near[1] for at in outside)
+        if is_shifted
         else "the filter seems to be ignored: run `nexudus-billing doctor`"
     )
-    raise OutsideRangeError(
+    raise (ShiftedRangeError if is_shifted else OutsideRangeError)(
         f"{len(outside)} of {answer.record_count} rows lie outside the range asked for, {window.start:%Y-%m-%dT%H:%M} "
         f"to {window.end:%Y-%m-%dT%H:%M} of {axis.name}; {cause}. Nothing of this answer was used."
     )
@@ -225,18 +268,22 @@ def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
 
 def _check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect) -> None:
     """A filter read in a zone ahead leaves hours out without one row outside the range; known rows betray it."""
-    if not seam:
+    if not seam or any(row.id in _ids(answer) for row in seam):
         return
-    came = {record.id for record in answer.records} | {record.id for record in answer.rejected}
-    if any(row.id in came for row in seam):
-        return
+    is_any_left = answer.record_count > 0
     for row in seam[:_SEAM_ROWS]:
         found = source.search(HistoryFilters(coworker_invoice_id=row.coworker_invoice_id), size=dialect.page_size)
-        if any(record.id == row.id and axis.instant(record) == row.instant for record in found.records):
+        is_any_left = is_any_left or found.record_count > 0
+        if any(record.id == row.id and axis.instant(record) == row.instant for record in axis.placed(found.records)):
             raise SeamError(
                 f"Entry {row.id} lies at {row.instant:%Y-%m-%dT%H:%M:%SZ} of {axis.name}, and the range filter left it "
-                "out: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE. Nothing behind it was closed."
+                "out: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE. Nothing of this run was closed."
             )
+    if not is_any_left and source.search(HistoryFilters(), size=1).total_items == 0:
+        raise NothingThereError(
+            "Entries are known, and the API shows none at all any more, which is likelier a lost role than their "
+            "deletion; nothing was closed. Run `nexudus-billing doctor`, and look at the entries in Nexudus."
+        )
 
 
 def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -> Iterator[Step]:
@@ -244,11 +291,11 @@ def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -
     try:
         answer = _ask(source, axis, minute, dialect, order_by="Id")
         for _ in range(_PASSES_OVER_A_MINUTE):
-            total, ids = answer.total_items, set[int | None]()
-            for page in range(max(1, -(-total // dialect.page_size)), 0, -1):
-                answer = _ask(source, axis, minute, dialect, page=page, order_by="Id")
-                ids |= {record.id for record in answer.records} | {record.id for record in answer.rejected}
-                if answer.total_items != total:
+            total, size, ids = answer.total_items, min(dialect.page_size, max(1, answer.page_size)), set[int | None]()
+            for page in range(max(1, -(-total // size)), 0, -1):
+                answer = _ask(source, axis, minute, dialect, page=page, size=size, order_by="Id")
+                ids |= _ids(answer)
+                if (answer.total_items, answer.page_size) != (total, size):
                     break
                 is_consistent = page == 1 and len(ids) == total
                 yield Step(answer, minute if is_consistent else None)
@@ -259,17 +306,21 @@ def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -
     dialect.open_minutes.append(minute.start)
 
 
+def _ids(answer: SearchAnswer) -> set[int | None]:
+    return {record.id for record in answer.records} | {record.id for record in answer.rejected}
+
+
 def _is_whole(answer: SearchAnswer) -> bool:
     return not answer.has_next_page and answer.record_count >= answer.total_items
 
 
-def _all_instants(axis: Axis, answer: SearchAnswer) -> list[datetime | None]:
-    return [axis.instant(record) for record in answer.records]
+def _instants(axis: Axis, answer: SearchAnswer) -> list[datetime | None]:
+    return [axis.instant(record) for record in axis.placed(answer.records)]
 
 
-def _instants(axis: Axis, answer: SearchAnswer) -> list[datetime]:
+def _known_instants(axis: Axis, answer: SearchAnswer) -> list[datetime]:
     # To the second: a server may show fractions that it does not sort by.
-    instants = [at.replace(microsecond=0) for at in _all_instants(axis, answer) if at is not None]
+    instants = [at.replace(microsecond=0) for at in _instants(axis, answer) if at is not None]
     if not instants:
         raise BrokenPromiseError(
             f"Not one of {answer.record_count} records keeps the API's contract (the first: "
@@ -290,21 +341,29 @@ def _ascents(instants: list[datetime]) -> int:
 
 
 def _complete_until(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -> datetime:
-    """The instant before which an ascending page holds all rows.
+    """The instant before which an ascending page holds all rows: that of its last row, if time is its order.
 
-    That of its last row, once a page has shown that the server sorts by time: up in time, not up in Id. A server that
-    sorts by Id whatever it is asked can look the same as long as no row moved; then the last row's CreatedOn is safe,
-    for rows of higher Ids were created, and so updated, no earlier.
+    A server that sorts by Id or by CreatedOn whatever it is asked can look the same as long as no row moved. Until a
+    page has gone up in time and down in both, its last row's CreatedOn is safe: the rows behind it were created, and so
+    updated, no earlier.
     """
-    if not dialect.sorts_by_time:
+    _rule_out(answer, instants, dialect)
+    return _bounded(instants[-1], answer.records[-1], dialect)
+
+
+def _rule_out(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -> None:
+    if dialect.rivals and _climbs(instants):
         ids = [record.id for record in answer.records]
-        dialect.sorts_by_time = any(a > b for a, b in pairwise(ids)) and _climbs(instants)
-    created_on = answer.records[-1].created_on
-    return instants[-1] if dialect.sorts_by_time or created_on is None else min(instants[-1], created_on)
+        created = [record.created_on.replace(microsecond=0) for record in answer.records if record.created_on]
+        dialect.rivals -= {name for name, keys in (("id", ids), ("created_on", created)) if not _climbs(keys)}
 
 
-def _climbs(instants: list[datetime]) -> bool:
-    return all(a <= b for a, b in pairwise(instants))
+def _bounded(instant: datetime, record: HistoryRecord, dialect: Dialect) -> datetime:
+    return min(instant, record.created_on) if dialect.rivals and record.created_on else instant
+
+
+def _climbs(keys: Sequence[Any]) -> bool:
+    return all(a <= b for a, b in pairwise(keys))
 
 
 def _seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:

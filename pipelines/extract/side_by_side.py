@@ -44,19 +44,22 @@ def _until_a_worker_ends(done: "queue.Queue[object]") -> Iterator[Step]:
 
 
 def _work(todo: "queue.SimpleQueue[Iterator[Step]]", done: "queue.Queue[object]", stop: threading.Event) -> None:
+    end: object = _DONE
     try:
-        while True:
+        while not stop.is_set():
             for step in todo.get_nowait():
                 _put(done, step, stop)
+                if stop.is_set():
+                    return
     except queue.Empty:
-        _put(done, _DONE, stop)
-    except _StoppedError:
         pass
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that reads
-        _put(done, error, stop)
+        end = error
+    _put(done, end, stop)
 
 
 def _put(done: "queue.Queue[object]", item: object, stop: threading.Event) -> None:
+    """Hand over, unless nobody takes the steps any more: then what a worker still meets with is no one's concern."""
     while not stop.is_set():
         try:
             done.put(item, timeout=0.1)
@@ -64,8 +67,3 @@ def _put(done: "queue.Queue[object]", item: object, stop: threading.Event) -> No
             continue
         else:
             return
-    raise _StoppedError
-
-
-class _StoppedError(Exception):
-    """Nobody takes the steps any more."""

@@ -62,6 +62,14 @@ def close(
         )
 
 
+def reopen(connection: duckdb.DuckDBPyConnection, axis: Axis, run_ids: Iterable[str]) -> None:
+    """Take back what these runs closed on an axis: what they landed stays true, but may not be all there is."""
+    connection.execute(
+        "delete from land.windows where axis = $axis and run_id in (select unnest($run_ids))",
+        {"axis": axis.name, "run_ids": list(run_ids)},
+    )
+
+
 def closed_windows(connection: duckdb.DuckDBPyConnection, axis: Axis) -> list[Window]:
     """The closed minutes of an axis, merged and in order."""
     rows = connection.execute(

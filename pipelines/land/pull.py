@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 import duckdb
 import msgspec
 
-from pipelines.extract.seek import UPDATED_ON, Axis, Dialect, KnownRow, Source, Step, first_instant, seek
+from pipelines.extract.seek import (
+    UPDATED_ON,
+    Axis,
+    Dialect,
+    KnownRow,
+    ShiftedFilterError,
+    Source,
+    Step,
+    first_instant,
+    seek,
+)
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, split
 from pipelines.land import ledger
@@ -47,6 +57,9 @@ class PullReport:
 _PAGES_PER_PART = 50
 _PARTS_PER_WORKER = 4
 _FEWEST_PARTS = 2
+_ANSWERS_THAT_PROVE = 2
+BEFORE_FIRST_ENTRY = "before the first entry"
+"""The run in the ledger that closed the empty years, where no run of Dagster's had begun yet."""
 
 OnStep = Callable[[PullReport], None]
 
@@ -68,18 +81,24 @@ class Pull:
         """Read the windows and land each answer as it comes; a large window is split and read side by side.
 
         Killed at any instant, what was landed stays and what was not is still a gap. Raises what `seek` and the
-        client raise; everything landed before stays true.
+        client raise; everything landed before stays true, and what was closed on the word of a filter that turns out to
+        be read in another time zone is open again.
         """
         dialect = Dialect(self.page_size)
         for window in windows:
             self.report.windows.append((axis, window))
             seam = ledger.seam_of(self.connection, axis, _known_part(self.connection, axis, window))
             rows_before = sum(self.report.rows)
-            for step in _read(self.source, axis, window, dialect, seam, workers=self.workers):
-                self.land(axis, step)
-                self.on_step(self.report)
+            try:
+                for step in _read(self.source, axis, window, dialect, seam, workers=self.workers):
+                    self.land(axis, step)
+                    self.on_step(self.report)
+            except ShiftedFilterError:
+                ledger.reopen(self.connection, axis, (self.run_id, BEFORE_FIRST_ENTRY))
+                raise
             row_count = sum(self.report.rows) - rows_before
-            self.report.fewest_request_count += max(1, -(-row_count // dialect.page_size))
+            size = dialect.honoured_size or dialect.page_size
+            self.report.fewest_request_count += max(1, -(-row_count // size))
         self.report.open_minutes += dialect.open_minutes
 
     def land(self, axis: Axis, step: Step) -> None:
@@ -108,18 +127,22 @@ class Pull:
 def _read(
     source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...], *, workers: int
 ) -> Iterator[Step]:
-    """One question tells how much there is: a small window goes on in one go, a large one is split."""
+    """Answers tell how much there is: a small window is read in one go, the rest of a large one in parts side by side.
+
+    Parts begin without a seam. So the first two answers come one after the other, and the seam between them shows that
+    the filter leaves nothing out.
+    """
     steps = seek(source, axis, window, dialect, seam)
-    first = next(steps, None)
-    if first is None:
-        return
-    yield first
-    part_count = min(first.answer.total_items // dialect.page_size // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)
-    if first.closed is None or part_count < _FEWEST_PARTS:
-        yield from steps
-        return
-    rest = Window(first.closed.end, window.end)
-    yield from side_by_side((seek(source, axis, part, dialect) for part in split(rest, part_count)), workers)
+    closed_count = 0
+    for step in steps:
+        yield step
+        closed_count += step.closed is not None
+        page_count = step.answer.total_items // (dialect.honoured_size or dialect.page_size)
+        part_count = min(page_count // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)
+        if step.closed and closed_count >= _ANSWERS_THAT_PROVE and part_count >= _FEWEST_PARTS:
+            parts = split(Window(step.closed.end, window.end), part_count)
+            yield from side_by_side((seek(source, axis, part, dialect) for part in parts), workers)
+            return
 
 
 def close_before_first_entry(pull: Pull, history: Window) -> None:

@@ -1,0 +1,216 @@
+"""What a sync costs: data requests, peak memory and seconds, beside what they may be.
+
+    uv run python tests/bench/sync_requests.py                        # 100,000 and 1,000,000 entries of three years
+    uv run python tests/bench/sync_requests.py 20000 100000           # other sizes, the smallest first
+    uv run python tests/bench/sync_requests.py --command 1000000      # and once through `nexudus-billing sync`
+
+The sandbox and each run are processes of their own, so that a peak of memory is that of one run. The runs of a size
+follow each other: first sync, nothing new, a day in which 1 % of the entries changed, reconcile with nothing deleted,
+reconcile with 30 deletions.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+PAGE_SIZE = 1000
+DELETIONS = 30
+MONTHS = 36
+
+# Commands come by stdin, so that changes have the stamps that a day's changes have.
+SERVER = """
+import sys, threading
+from datetime import UTC, datetime, timedelta
+from random import Random
+from pipelines.sandbox.server import serve
+
+random = Random(2)
+def change(store, count):
+    then = store.clock.now()
+    store.clock.advance(86_400)
+    for position, entry in enumerate(random.sample(store.by_id.items, count)):
+        at = then + position * 80_000 // count
+        store.update(entry.id, description=f"{entry.description} (amended)", updated_on=at)
+def delete(store, count):
+    for entry in random.sample(store.by_id.items, count):
+        store.delete(entry.id)
+def obey(sandbox):
+    print(sandbox.base_url, flush=True)
+    def read():
+        for line in sys.stdin:
+            verb, count = line.split()
+            with sandbox.store.lock:
+                {"change": change, "delete": delete}[verb](sandbox.store, int(count))
+            print("done", flush=True)
+    threading.Thread(target=read, daemon=True).start()
+serve(port=0, size=int(sys.argv[1]), months=int(sys.argv[2]), until=datetime.now(UTC) - timedelta(days=2),
+      on_ready=obey)
+"""
+
+# What the landing assets do, without Dagster.
+LANDING = """
+import json, sys, time
+from datetime import timedelta
+from pipelines.extract.client import NexudusClient
+from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.windows import Window
+from pipelines.land import landed_assets as assets
+from pipelines.land.ledger import closed_windows
+from pipelines.land.pull import close_before_first_entry
+from pipelines.land.reconcile import reconcile
+from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.warehouse import LANDING_MEMORY, open_warehouse
+from pipelines.settings import Settings, utc_now
+
+settings = Settings(_env_file=None)
+began = time.perf_counter()
+with NexudusClient(settings) as client, open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection:
+    history = assets.history_until(settings, utc_now())
+    pull = assets._pull(settings, connection, client, sys.argv[1])
+    def read_newest():
+        pull.read(UPDATED_ON, assets._windows(connection, settings, history, assets.PullConfig()))
+    close_before_first_entry(pull, history)
+    read_newest()
+    if "reconcile" in sys.argv[1]:
+        (covered,) = closed_windows(connection, UPDATED_ON)
+        reconcile(pull, covered, read_newest)
+    else:
+        for axis in REFRESH_AXES:
+            pull.read(axis, windows_to_refresh(connection, axis, history.end, assets.lookback_of(settings)))
+    landed = time.perf_counter()
+print(json.dumps({
+    "requests": client.data_request_count,
+    "rows": pull.report.rows._asdict(),
+    "deleted": pull.report.deleted_count,
+    "landing_seconds": round(landed - began, 1),
+    "seconds": round(time.perf_counter() - began, 1),
+}))
+"""
+
+
+class Server:
+    """A sandbox in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], base_url: str) -> None:
+        self.process = process
+        self.base_url = base_url
+
+    def tell(self, verb: str, count: int) -> None:
+        """Let something happen to `count` entries."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{verb} {count}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def data_request_count(self) -> int:
+        """Searches answered so far."""
+        with urlopen(f"{self.base_url}/sandbox/requests") as answer:
+            return sum("coworkerinvoicehistories" in one["path"] for one in json.load(answer))
+
+
+@contextmanager
+def served(size: int) -> Iterator[Server]:
+    command = [sys.executable, "-c", SERVER, str(size), str(MONTHS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield Server(process, process.stdout.readline().strip())
+        finally:
+            process.terminate()
+
+
+def run(command: list[str], environment: dict[str, str]) -> tuple[str, float, float]:
+    """What a process wrote, its peak of memory in MiB, its seconds."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[:2]} ended with {process.returncode}")
+    return said, usage.ru_maxrss / 1024, time.perf_counter() - began
+
+
+def environment_for(server: Server, folder: str) -> dict[str, str]:
+    return {
+        "NEXUDUS_BASE_URL": server.base_url,
+        "NEXUDUS_USERNAME": "admin@example.com",
+        "NEXUDUS_PASSWORD": "sandbox",
+        "NEXUDUS_DATA_DIR": folder,
+        "NEXUDUS_PAGE_SIZE": str(PAGE_SIZE),
+        "NEXUDUS_REQUEST_SPACING_MS": "0",
+        "NEXUDUS_REQUESTS_PER_MINUTE": "0",
+        "NEXUDUS_REQUESTS_PER_HOUR": "0",
+        "NEXUDUS_TIMEOUT_SECONDS": "120",
+    }
+
+
+def measure(size: int, *, with_command: bool) -> float:
+    """Run all of it for a size, print it, and return the peak of the first sync in MiB."""
+    pages, changed = size // PAGE_SIZE, size // 100
+    with served(size) as server, tempfile.TemporaryDirectory() as folder:
+        environment = environment_for(server, folder)
+
+        def land(name: str, most_requests: float, most_mib: float | None = None) -> float:
+            said, mib, _ = run([sys.executable, "-c", LANDING, name], environment)
+            figures: dict[str, Any] = json.loads(said)
+            tell(
+                size, name, figures["requests"], most_requests, mib, most_mib, figures["landing_seconds"],
+                f"{figures['rows']['new']:,} new, {figures['rows']['changed']:,} changed, {figures['deleted']} gone",
+            )  # fmt: skip
+            return mib
+
+        peak = land("first sync", 1.05 * pages + 20, 500)
+        land("nothing new", 5)
+        server.tell("change", changed)
+        land("1 % changed", 1.1 * -(-changed // PAGE_SIZE) + 15)
+        land("reconcile, nothing deleted", 80)
+        server.tell("delete", DELETIONS)
+        land(f"reconcile, {DELETIONS} deleted", 80 + DELETIONS * 25)
+        if with_command:
+            with tempfile.TemporaryDirectory() as other:
+                asked = server.data_request_count()
+                command = [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
+                said, mib, seconds = run(command, environment | {"NEXUDUS_DATA_DIR": other})
+                asked = server.data_request_count() - asked
+                tell(size, "nexudus-billing sync", asked, 1.05 * pages + 20, mib, None, seconds, said.split(":")[0])
+    return peak
+
+
+def tell(  # noqa: PLR0917 - the columns of a line
+    size: int, name: str, requests: int, most: float, mib: float, most_mib: float | None, seconds: float, rest: str
+) -> None:
+    memory = f"{mib:>4.0f} MiB" + (f" (at most {most_mib:.0f})" if most_mib else "")
+    flag = "" if requests <= most and mib <= (most_mib or mib) else "  TOO MUCH"
+    print(
+        f"{size:>9,}  {name:<27} {requests:>5} requests (at most {most:.0f}), {memory}, {seconds:.0f} s; {rest}{flag}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", type=int, default=[100_000, 1_000_000])
+    parser.add_argument("--command", action="store_true", help="also a first sync through the command line")
+    options = parser.parse_args()
+    peaks = [measure(size, with_command=options.command) for size in options.sizes]
+    for size, peak in zip(options.sizes[1:], peaks[1:], strict=True):
+        flag = "" if peak <= 1.2 * peaks[0] else "  TOO MUCH"
+        print(
+            f"{size:>9,}  peak is {peak / peaks[0]:.2f} times that of {options.sizes[0]:,} entries (at most 1.2){flag}"
+        )
+
+
+if __name__ == "__main__":
+    main()
