@@ -1,37 +1,110 @@
 """What Dagster loads. Assembly only: importing this opens no file and no socket and reads no environment."""
 
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 
-from pipelines.land.landed_assets import landed_assets
+from pipelines.alerts import alert_sensors
+from pipelines.land import landed_assets as land
 from pipelines.land.pull import OnStep
 from pipelines.land.warehouse import open_warehouse
-from pipelines.model.model_assets import model_assets
+from pipelines.model import model_assets as model
 from pipelines.model.sql_models import load_models
-from pipelines.publish.published_assets import published_assets
-from pipelines.record.record_jobs import escalate_job, recorded_assets
-from pipelines.schedules import reconcile_job, sync_job
+from pipelines.publish import published_assets as publish
+from pipelines.record import record_jobs as record
+from pipelines.schedules import sync_jobs, sync_schedules
 from pipelines.settings import Settings, load_settings
+from pipelines.sql_files import sql_folder
 
 # Backfill policies are marked beta since 2023; the lock file pins the Dagster that they are tried with.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+WAREHOUSE_POOL = "nexudus_warehouse"
+"""The concurrency pool of every step that opens the warehouse; dagster.yaml gives it one place."""
 
-def build_definitions(settings: Settings, *, on_step: OnStep = lambda _: None) -> dg.Definitions:
-    """All assets, checks and jobs for these settings; `on_step` is called after each answer that was landed."""
+Asset = dg.AssetsDefinition | dg.AssetSpec
+_CODE = {"land": land, "model": model, "publish": publish, "record": record}
+# Whose question it is when a figure looks odd: how it was read, or what it means.
+_OWNERS = {"land": "team:data", "record": "team:data", "model": "team:finance", "publish": "team:finance"}
+
+
+def build_definitions(
+    settings: Settings,
+    *,
+    on_step: OnStep = lambda _: None,
+    key_prefix: str | None = None,
+    pool: str | None = WAREHOUSE_POOL,
+) -> dg.Definitions:
+    """All assets, checks, jobs, schedules and sensors for these settings.
+
+    Another Dagster project mounts them with `Definitions.merge`, and gives a `key_prefix` where a name of theirs could
+    be one of its own: it goes before every asset key and, with an underscore, before every job, schedule and sensor.
+    `on_step` is called after each answer that was landed; `pool` is the concurrency pool of those who write.
+    """
+    models = load_models()
+    assets = _described(
+        [
+            *land.landed_assets(settings, on_step, pool=pool),
+            *model.model_assets(settings, open_warehouse, models, pool=pool),
+            *publish.published_assets(settings, models, pool=pool),
+            *record.recorded_assets(settings),
+        ]
+    )
+    if key_prefix:
+        assets = _prefixed(assets, key_prefix)
+    prefix = f"{key_prefix}_" if key_prefix else ""
+    made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition) and asset.is_executable]
+    keys = sorted(key for asset in made for key in asset.keys)
+    jobs = sync_jobs(keys, prefix)
+    escalate = record.escalate_job(settings, prefix)
     return dg.Definitions(
-        assets=[
-            *landed_assets(settings, on_step),
-            *model_assets(settings, open_warehouse),
-            *published_assets(settings, load_models()),
-            *recorded_assets(settings),
-        ],
-        jobs=[sync_job, reconcile_job, escalate_job(settings)],
+        assets=assets,
+        jobs=[*jobs.values(), escalate],
+        schedules=sync_schedules(settings, jobs),
+        sensors=alert_sensors(
+            settings,
+            histories=next(key for key in keys if key.path[-2:] == land.HISTORIES.path),
+            asset_keys=keys,
+            check_keys=[spec.key for asset in made for spec in asset.check_specs if not spec.blocking],
+            job_names=[*(job.name for job in jobs.values()), escalate.name],
+            prefix=prefix,
+        ),
     )
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
     """The code location of `workspace.yaml`: settings come from the environment when Dagster asks, not at import."""
-    return build_definitions(load_settings())
+    # What is started from the asset graph runs in one process too, as the jobs do.
+    return dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(executor=dg.in_process_executor))
+
+
+def _described(assets: Sequence[Asset]) -> list[Asset]:
+    """The assets with their owners, and with where the code of each is to be read."""
+    return list(dg.map_asset_specs(_describe, assets))
+
+
+def _describe(spec: dg.AssetSpec) -> dg.AssetSpec:
+    stage, name = spec.key.path[0], spec.key.path[-1]
+    if stage not in _CODE:
+        return spec
+    files = [sql_folder(stage) / f"{name}.sql", Path(str(_CODE[stage].__file__))]
+    references = [dg.LocalFileCodeReference(file_path=str(file.absolute())) for file in files if file.exists()]
+    return spec.merge_attributes(
+        owners=[_OWNERS[stage]],
+        metadata={"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=list(references))},
+    )
+
+
+def _prefixed(assets: Sequence[Asset], prefix: str) -> list[Asset]:
+    """The assets under keys that begin with `prefix`, and so whatever refers to them."""
+    own = {key for asset in assets for key in ([asset.key] if isinstance(asset, dg.AssetSpec) else asset.keys)}
+    renamed = {key: key.with_prefix(prefix) for key in own}
+    return [
+        asset.replace_attributes(key=renamed[asset.key])
+        if isinstance(asset, dg.AssetSpec)
+        else asset.with_attributes(asset_key_replacements=renamed)
+        for asset in assets
+    ]

@@ -106,6 +106,14 @@ class Settings(BaseSettings):
     """Whether the daily job ends with sending the escalations."""
     alert_webhook_url: SecretStr | None = None
     """Slack-compatible address that failed runs and checks are posted to."""
+    dagster_url: str | None = None
+    """Address of Dagster's pages, for the links in those posts."""
+    daily_sync_cron: str = "30 6 * * *"
+    """When `daily_sync` runs, in the reporting zone: five cron fields."""
+    hourly_sync_cron: str = "10 * * * *"
+    """When `hourly_sync` runs, once somebody has switched it on."""
+    monthly_reconcile_cron: str = "0 3 1 * *"
+    """When `monthly_reconcile` runs."""
 
     @field_validator("base_url")
     @classmethod
@@ -133,6 +141,13 @@ class Settings(BaseSettings):
         if bool(self.lake_s3_key_id) != bool(self.lake_s3_secret):
             raise ValueError("NEXUDUS_LAKE_S3_KEY_ID and NEXUDUS_LAKE_S3_SECRET belong together")
         return self
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _postable(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must begin with https://")
+        return url
 
     @model_validator(mode="after")
     def _started_in_the_past(self) -> Self:

@@ -13,7 +13,7 @@ from pipelines.in_process import ChecksFailedError, run_job
 from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig, ReconcileConfig, months_to_pull
 from pipelines.land.pull import OnStep
 from pipelines.publish.published_assets import ANALYTICS
-from pipelines.schedules import reconcile_job, sync_job
+from pipelines.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.settings import Settings
 
 _ROW_COUNTS = ("rows_new", "rows_changed", "rows_same", "rows_rejected")
@@ -51,7 +51,7 @@ def run_sync(settings: Settings, on_step: OnStep, config: PullConfig, *, verbose
     Raises BrokenPromiseError, naming the checks, when a check failed and nothing was published; and whatever the
     client, the reader or the warehouse raise.
     """
-    return _run(settings, on_step, sync_job.name, {HISTORIES: config}, verbose=verbose)
+    return _run(settings, on_step, SYNC_JOB, {HISTORIES: config}, verbose=verbose)
 
 
 def run_reconcile(settings: Settings, on_step: OnStep, config: ReconcileConfig, *, verbose: bool = False) -> SyncReport:
@@ -59,9 +59,7 @@ def run_reconcile(settings: Settings, on_step: OnStep, config: ReconcileConfig, 
 
     Raises what `run_sync` raises, and LossRefusedError when too much seems gone.
     """
-    return _run(
-        settings, on_step, reconcile_job.name, {HISTORIES: PullConfig(), RECONCILIATIONS: config}, verbose=verbose
-    )
+    return _run(settings, on_step, RECONCILE_JOB, {HISTORIES: PullConfig(), RECONCILIATIONS: config}, verbose=verbose)
 
 
 def _run(
@@ -76,7 +74,8 @@ def _run(
     try:
         result = run_job(
             settings,
-            build_definitions(settings, on_step=on_step),
+            # A command that is killed could not give its place in the pool back; the lock on the file does for two.
+            build_definitions(settings, on_step=on_step, pool=None),
             job_name,
             months=months,
             ops={key.to_python_identifier(): {"config": config.model_dump()} for key, config in configs.items()},

@@ -1,24 +1,35 @@
 """Dagster's view of the models: an asset a table, an asset check a promise, all read from the files' own headers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import dagster as dg
 import duckdb
 
+from pipelines.land.landed_assets import HISTORIES
 from pipelines.model import building, rules
 from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.model.trend_tables import trend_table
 from pipelines.settings import Settings
 
 OpenWarehouse = Callable[[Settings], AbstractContextManager[duckdb.DuckDBPyConnection]]
 GROUP = "model"
 
 
-def model_assets(settings: Settings, open_warehouse: OpenWarehouse) -> list[dg.AssetsDefinition]:
-    """The rules, then every model of `sql/model`, each with its blocking checks. Opens no database until one runs."""
-    return [_rules_asset(settings, open_warehouse)] + [
-        _model_asset(model, settings, open_warehouse) for model in load_models()
+def model_assets(
+    settings: Settings,
+    open_warehouse: OpenWarehouse,
+    models: Iterable[SqlModel] | None = None,
+    *,
+    pool: str | None = None,
+) -> list[dg.AssetsDefinition]:
+    """The rules, then every model of `sql/model`, each with its blocking checks. Opens no database until one runs.
+
+    `models` spares reading them again; `pool` is the concurrency pool of those who write the warehouse.
+    """
+    return [_rules_asset(settings, open_warehouse, pool)] + [
+        _model_asset(model, settings, open_warehouse, pool) for model in (load_models() if models is None else models)
     ]
 
 
@@ -27,10 +38,11 @@ def asset_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
-def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse) -> dg.AssetsDefinition:
+def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | None) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(rules.TABLE),
         group_name=GROUP,
+        pool=pool,
         kinds={"duckdb", "csv"},
         description="The rules of sql/rules/entry_rules.csv, which say what a history entry is.",
     )
@@ -47,15 +59,18 @@ def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse) -> dg.Assets
     return entry_rules
 
 
-def _model_asset(model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse) -> dg.AssetsDefinition:
+def _model_asset(
+    model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse, pool: str | None
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(model.table),
-        deps=[asset_key(table) for table in sorted(model.deps)],
+        deps=sorted({key for table in model.deps if (key := _upstream(table))}),
         group_name=GROUP,
         kinds={"duckdb", "polars"} if model.frames else {"duckdb", "sql"},
         description=model.description,
         metadata={"dagster/column_schema": _column_schema(model, {})},
         code_version=model.version,
+        pool=pool,
         check_specs=_check_specs(model),
     )
     def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
@@ -64,12 +79,22 @@ def _model_asset(model: SqlModel, settings: Settings, open_warehouse: OpenWareho
             row_count = building.build(connection, model)
             results = building.check(connection, model)
             types = building.column_types(connection, model.table)
+            trend = trend_table(connection, model.table, types)
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": row_count, "dagster/column_schema": _column_schema(model, types)},
+            metadata={
+                "dagster/row_count": row_count,
+                "dagster/column_schema": _column_schema(model, types),
+                "trend": dg.MetadataValue.md(trend or "This table has no months."),
+            },
             check_results=[_check_result(result) for result in results],
         )
 
     return build_model
+
+
+def _upstream(table: str) -> dg.AssetKey | None:
+    """The asset that makes a table: landing makes all of `land`, its ledger too; what DuckDB itself knows, none."""
+    return {"land": HISTORIES, "model": asset_key(table)}.get(table.partition(".")[0])
 
 
 def _check_specs(model: SqlModel) -> list[dg.AssetCheckSpec]:

@@ -19,14 +19,20 @@ PARQUET = dg.AssetKey(["publish", "parquet"])
 BUSINESS_NAMES = dg.AssetKey(["land", "business_names"])
 
 
-def published_assets(settings: Settings, models: Iterable[SqlModel]) -> list[dg.AssetsDefinition]:
-    """The published file. It depends on every published model, so a failed check of one of them keeps the last file."""
+def published_assets(
+    settings: Settings, models: Iterable[SqlModel], *, pool: str | None = None
+) -> list[dg.AssetsDefinition]:
+    """The published file. It depends on every published model, so a failed check of one of them keeps the last file.
+
+    `pool` is the concurrency pool of those who hold the warehouse.
+    """
     models = list(models)
 
     @dg.asset(
         key=ANALYTICS,
         deps=[BUSINESS_NAMES, *_deps(models)],
         group_name="publish",
+        pool=pool,
         kinds={"duckdb"},
         description="The file that analysts open, with comments on every table and column; swapped in by one rename.",
     )
@@ -57,7 +63,7 @@ def published_assets(settings: Settings, models: Iterable[SqlModel]) -> list[dg.
         folder = publish_parquet(settings.analytics_path)
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(folder.absolute())})
 
-    return [_business_names_asset(settings), analytics, parquet]
+    return [_business_names_asset(settings, pool), analytics, parquet]
 
 
 def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:
@@ -67,11 +73,12 @@ def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:
     return sorted(key for key in keys if key.path[0] == "model" or key == HISTORIES)
 
 
-def _business_names_asset(settings: Settings) -> dg.AssetsDefinition:
+def _business_names_asset(settings: Settings, pool: str | None) -> dg.AssetsDefinition:
     @dg.asset(
         key=BUSINESS_NAMES,
         deps=[HISTORIES],
         group_name="land",
+        pool=pool,
         kinds={"duckdb"},
         description="What the businesses are called, by NEXUDUS_BUSINESSES_FILE or the API. No figure depends on it.",
     )

@@ -20,10 +20,13 @@ class EscalateConfig(dg.Config):
     limit: int = DEFAULT_LIMIT
 
 
-def escalate_job(settings: Settings) -> dg.JobDefinition:
+def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
     """The job that lists, or sends, the follow-ups that are due. It is made of no asset, so no sync takes it along."""
 
-    @dg.op(description="Lists the follow-ups that are due; with `send: true` creates them, each once.")
+    @dg.op(
+        name=f"{prefix}follow_up",
+        description="Lists the follow-ups that are due; with `send: true` creates them, each once.",
+    )
     def escalate(context: dg.OpExecutionContext, config: EscalateConfig) -> None:
         if config.send:
             context.add_output_metadata(_metadata(send_due(settings, limit=config.limit)))
@@ -33,7 +36,7 @@ def escalate_job(settings: Settings) -> dg.JobDefinition:
             context.add_output_metadata({"due": len(due), "listed": "\n".join(lines) or "none"})
 
     @dg.job(
-        name=ESCALATE_JOB,
+        name=prefix + ESCALATE_JOB,
         executor_def=dg.in_process_executor,
         description="Follow-ups of invoices whose collection keeps failing. Never part of the sync unless "
         "NEXUDUS_ESCALATE_AFTER_SYNC is true.",

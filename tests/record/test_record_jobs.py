@@ -27,6 +27,6 @@ def test_the_job_lists_unless_told_to_send(sandbox, settings_for):
     with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(instance=instance).success
         assert sandbox.store.notified_ids == []
-        config = {"ops": {"escalate": {"config": {"send": True, "limit": 2}}}}
+        config = {"ops": {"follow_up": {"config": {"send": True, "limit": 2}}}}
         assert job.execute_in_process(instance=instance, run_config=config).success
         assert len(sandbox.store.notified_ids) <= 2
