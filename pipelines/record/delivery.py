@@ -21,6 +21,8 @@ from pipelines.settings import Clock, Settings, utc_now
 # So many in a row are no accident: better to stop than to leave every entry unsure.
 _TROUBLES_TO_STOP_AT = 5
 _DAY_SECONDS = 86_400.0
+# A request waits for its pace and for throttles, six times five minutes at the very most; twice that, and some.
+_LAKE_CLAIM = timedelta(hours=4)
 
 OnEntry = Callable[[int, int], None]
 """Told how many entries, of how many, have been dealt with."""
@@ -66,6 +68,11 @@ class Delivery:
                 f"Whether the API has made {len(settling)} of {len(self.entries)} entries is not known yet: run the "
                 f"same command again after {max(settling):%Y-%m-%d %H:%M:%S} UTC; it looks first, and sends only what "
                 "is not there."
+            )
+        if sending := [entry for entry in self.entries if entry.state is State.SENDING]:
+            return TryAgainLaterError(
+                f"{len(sending)} of {len(self.entries)} entries are being sent by another process, or were when it "
+                f"ended: run the same command again; {_LAKE_CLAIM // timedelta(hours=1)} hours on it takes them over."
             )
         if left := [entry for entry in self.entries if not entry.is_final]:
             return TryAgainLaterError(
@@ -116,6 +123,7 @@ def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False)
             admit=pacer.admit,
             clock=clock,
             settle=timedelta(minutes=settings.settle_minutes),
+            claim_lasts=_LAKE_CLAIM if settings.is_lake else timedelta(),
             withdraws_paid=withdraws_paid,
         )
         yield Desk(outbox, sender, client.server_now)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import msgspec
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.land.warehouse import open_warehouse
+from pipelines.land.warehouse import open_warehouse, warehouse_exists, warehouse_name
 from pipelines.record.delivery import Delivery, Desk, OnEntry, deliver_all, open_desk
 from pipelines.record.entries import Entry, checked
 from pipelines.record.states import State, Withdrawn
@@ -64,8 +63,8 @@ class Due:
 
 def find_due(settings: Settings) -> Due:
     """The follow-ups that are due by the newest figures. Raises WrongUseError where there are none to look at."""
-    if not Path(settings.warehouse_path).exists():
-        raise WrongUseError(f"There is no warehouse at {settings.warehouse_path} yet: run `nexudus-billing sync`.")
+    if not warehouse_exists(settings):
+        raise WrongUseError(f"There is no warehouse at {warehouse_name(settings)} yet: run `nexudus-billing sync`.")
     with open_warehouse(settings) as connection:
         try:
             return due_in(connection)

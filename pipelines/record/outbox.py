@@ -2,7 +2,8 @@
 
 The warehouse is opened for the moment of a change only, so that a sync or a status asked for meanwhile gets its turn.
 What keeps two senders apart is a lock on a file beside the warehouse: the system gives it back when its holder dies,
-so an entry found `sending` by the one who has the lock was left so by a process that is gone.
+so an entry found `sending` by the one who has the lock was left so by a process that is gone. Machines that share a
+lake share no such lock: there a claim counts for hours (see `Sender.claim_lasts`), and two never succeed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.extract.auth import own_directory
-from pipelines.land.warehouse import open_warehouse, transaction
+from pipelines.land.warehouse import open_warehouse, warehouse_exists, writing_alone
 from pipelines.record.entries import Entry
 from pipelines.record.states import Event, OutboxEntry, PlannedAgain, State, after
 from pipelines.settings import Clock, Settings
@@ -41,7 +42,7 @@ class Outbox:
         A known reference keeps its row and its text, however far it is. `again`: one that was refused is planned anew.
         """
         now = self._clock()
-        with open_warehouse(self._settings) as connection, transaction(connection):
+        with open_warehouse(self._settings) as connection, writing_alone(connection):
             known = read(connection, [entry.reference for entry in entries])
             new = {entry.reference: planned(entry, now) for entry in entries if entry.reference not in known}
             _insert(connection, list(new.values()))
@@ -55,7 +56,8 @@ class Outbox:
         """Write down what an event makes of an entry, and return that. Raises TryAgainLaterError if it was changed."""
         changed = after(entry, event, self._clock())
         if changed is not entry:
-            with open_warehouse(self._settings, wait_seconds=_PATIENCE_SECONDS) as connection, transaction(connection):
+            opened = open_warehouse(self._settings, wait_seconds=_PATIENCE_SECONDS)
+            with opened as connection, writing_alone(connection):
                 _store(connection, entry, changed)
         return changed
 
@@ -69,9 +71,8 @@ class Outbox:
 @contextmanager
 def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SECONDS) -> Iterator[None]:
     """One sender to a warehouse at a time. Raises TryAgainLaterError if another does not end in time."""
-    warehouse = Path(settings.warehouse_path)
-    is_file = ":" not in settings.warehouse_path
-    path = warehouse.with_name(f"{warehouse.name}.record.lock") if is_file else settings.data_dir / "record.lock"
+    warehouse = settings.data_dir / "lake" if settings.is_lake else Path(settings.warehouse_path)
+    path = warehouse.with_name(f"{warehouse.name}.record.lock")
     own_directory(path.parent)
     lock = FileLock(path, timeout=wait_seconds, mode=0o600)
     try:
@@ -90,7 +91,7 @@ def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SEC
 
 def look_up(settings: Settings, references: Sequence[str]) -> dict[str, OutboxEntry]:
     """The rows of these references, without making anything that is not there."""
-    if not Path(settings.warehouse_path).exists():
+    if not warehouse_exists(settings):
         return {}
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
         try:

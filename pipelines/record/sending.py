@@ -47,7 +47,8 @@ class Sender:
     """Sends entries of an outbox, which it must hold alone.
 
     `look` reads back, `post` sends once, `admit` waits for the pace of writes; all raise PipelineError. `settle` is
-    how long after a doubt a server may still carry out a request.
+    how long after a doubt a server may still carry out a request. For `claim_lasts` an entry that is being sent is left
+    to whoever sends it: nothing, where holding the outbox proves that nobody does.
     """
 
     outbox: Changes
@@ -56,6 +57,7 @@ class Sender:
     admit: Callable[[], None]
     clock: Clock
     settle: timedelta
+    claim_lasts: timedelta = timedelta()
     withdraws_paid: bool = False
 
     def deliver(self, entry: OutboxEntry, *, may_send: bool = True) -> OutboxEntry:
@@ -66,6 +68,8 @@ class Sender:
         entry alike: throttled, no role, no network, an answer that cannot be trusted.
         """
         if entry.state is State.SENDING:
+            if entry.sent_at is not None and self.clock() - entry.sent_at < self.claim_lasts:
+                return entry
             entry = self.outbox.change(entry, Doubted(_LEFT_SENDING, self.clock() + self.settle))
         refusal: str | None = None
         for sends_left in reversed(range(_SENDS_PER_RUN + 1)):

@@ -294,3 +294,16 @@ def test_an_older_warehouse_gets_its_outbox(sandbox, settings_for, entries_for):
     duckdb.connect(settings.warehouse_path).close()
 
     assert record_entries(settings, entries_for(sandbox, 1)).problem is None
+
+
+def test_a_lake_keeps_an_outbox_too(sandbox, settings_for, entries_for, tmp_path):
+    pytest.importorskip("duckdb_extension_ducklake")
+    lake = {"warehouse": f"ducklake:{tmp_path}/catalogue.ducklake", "lake_data_path": str(tmp_path / "lake")}
+    settings, entries = settings_for(sandbox, **lake), entries_for(sandbox, 2)
+    sandbox.faults.inject("write_reset_after")
+
+    record_entries(settings, entries)
+    again = record_entries(settings, entries)
+
+    assert (again.summary, again.problem) == ("2 recorded before", None)
+    assert len(sandbox.store.notified_ids) == 2

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from dataclasses import replace as with_other
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,19 @@ def test_a_look_that_changes_nothing_is_not_written_down():
     entry = in_state("unsure")
 
     assert after(entry, EVENTS["absent too early"], START) is entry
+
+
+def test_where_another_machine_may_be_sending_its_claim_is_left_alone_until_it_lapses():
+    def never(*_: object) -> None:
+        raise AssertionError("nothing was to be asked")
+
+    claimed = after(in_state("planned"), EVENTS["claimed"], START)
+    world = World(never, is_healthy=True, now=START + timedelta(hours=3), stored={ENTRY.reference: claimed})
+    sender = Sender(world, never, never, never, world.clock, SETTLE, claim_lasts=timedelta(hours=4))
+
+    assert sender.deliver(claimed) is claimed
+    world.now += timedelta(hours=1)
+    assert with_other(sender, look=world.look).deliver(claimed).state is State.UNSURE
 
 
 def deliver(world: World) -> None:
