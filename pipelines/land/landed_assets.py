@@ -14,13 +14,20 @@ from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.ledger import closed_windows, windows_to_pull
-from pipelines.land.pull import OnStep, Pull, PullReport, close_before_first_entry, planned_windows
+from pipelines.land.pull import (
+    BEFORE_FIRST_ENTRY,
+    OnStep,
+    Pull,
+    PullReport,
+    close_before_first_entry,
+    planned_windows,
+)
 from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
-from pipelines.land.warehouse import LANDING_MEMORY, open_warehouse
+from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
 RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
@@ -68,9 +75,9 @@ def months_to_pull(
     settings: Settings, client: NexudusClient, config: PullConfig, clock: Clock = utc_now
 ) -> tuple[str, str]:
     """First and last partition key that a run has to touch. Asks the API only where nothing is closed yet."""
-    with open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection:
+    with open_warehouse(settings, limits=LANDING) as connection:
         history = history_until(settings, clock())
-        close_before_first_entry(_pull(settings, connection, client, "before the first entry"), history)
+        close_before_first_entry(_pull(settings, connection, client, BEFORE_FIRST_ENTRY), history)
         return _months_of(_windows(connection, settings, history, config), history)
 
 
@@ -124,7 +131,7 @@ def landed_assets(
         with (
             retried_by_tag(context),
             NexudusClient(settings) as client,
-            open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection,
+            open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
             pull = _pull(settings, connection, client, context.run.run_id, on_step)
@@ -155,7 +162,7 @@ def landed_assets(
         with (
             retried_by_tag(context),
             NexudusClient(settings) as client,
-            open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection,
+            open_warehouse(settings, limits=LANDING) as connection,
         ):
             pull = _pull(settings, connection, client, context.run.run_id, on_step)
 

@@ -6,7 +6,7 @@ A file has one writer at a time; a second one waits, then says who. Writers to a
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,24 +25,30 @@ _POLL_SECONDS = 0.25
 _ROWS_PER_GROUP = 16_384
 # At the default of 16 MB every tenth answer of a first sync waits for a checkpoint that rewrites what the last one did.
 _CHECKPOINT_THRESHOLD = "64MB"
-LANDING_MEMORY = "160MiB"
-"""What DuckDB may hold in memory while answers land, however large the warehouse: more would only be a cache."""
+NO_LIMITS: Mapping[str, str | int] = {}
+LANDING: Mapping[str, str | int] = {"memory_limit": "96MiB", "threads": 1}
+"""DuckDB's limits while answers land, however large the warehouse. More memory would only be a cache, and a page of a
+thousand rows keeps one thread busy."""
 
 
 @contextmanager
 def open_warehouse(
-    settings: Settings, *, read_only: bool = False, wait_seconds: float = _WAIT_SECONDS, memory_limit: str | None = None
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    wait_seconds: float = _WAIT_SECONDS,
+    limits: Mapping[str, str | int] = NO_LIMITS,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection whose current database is the warehouse, made with its tables where it is missing.
 
-    Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. `memory_limit` is DuckDB's; what
-    needs more goes to disk, beside the warehouse. Raises TryAgainLaterError naming the process that holds the file,
-    WrongUseError when the folder or file cannot be used.
+    Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. `limits` are DuckDB's
+    settings for a file: what needs more memory goes to disk, beside it. Raises TryAgainLaterError naming the process
+    that holds the file, WrongUseError when the folder or file cannot be used.
     """
     if not read_only:
         for folder in lake.folders(settings) if settings.is_lake else [Path(settings.warehouse_path).parent]:
             make_private_folder(folder)
-    with _file_or_lake(settings, memory_limit) as connection:
+    with _file_or_lake(settings, limits) as connection:
         _attach(connection, settings, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
@@ -105,15 +111,12 @@ def make_private_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _file_or_lake(settings: Settings, memory_limit: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _file_or_lake(settings: Settings, limits: Mapping[str, str | int]) -> Iterator[duckdb.DuckDBPyConnection]:
     if settings.is_lake:
         with lake.lake_connection(settings) as connection:
             yield connection
         return
-    config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": f"{settings.warehouse_path}.tmp"}
-    if memory_limit:
-        config["memory_limit"] = memory_limit
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config={"temp_directory": f"{settings.warehouse_path}.tmp", **limits}) as connection:
         connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
         yield connection
 

@@ -68,12 +68,12 @@ from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import close_before_first_entry
 from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
-from pipelines.land.warehouse import LANDING_MEMORY, open_warehouse
+from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
 settings = Settings(_env_file=None)
 began = time.perf_counter()
-with NexudusClient(settings) as client, open_warehouse(settings, memory_limit=LANDING_MEMORY) as connection:
+with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
     history = assets.history_until(settings, utc_now())
     pull = assets._pull(settings, connection, client, sys.argv[1])
     def read_newest():
