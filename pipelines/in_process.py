@@ -11,11 +11,7 @@ import dagster as dg
 from pipelines.land.warehouse import make_private_folder
 from pipelines.settings import Settings
 
-_INSTANCE_CONFIG = """\
-# Written by nexudus-billing; yours to change.
-telemetry:
-  enabled: false
-"""
+_PACKAGE = Path(__file__).parent
 
 
 class ChecksFailedError(Exception):
@@ -31,9 +27,15 @@ def use_dagster_home(settings: Settings) -> Path:
     home = Path(os.environ.get("DAGSTER_HOME") or settings.data_dir / "dagster").absolute()
     make_private_folder(home)
     if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(_INSTANCE_CONFIG, encoding="utf-8")
+        (home / "dagster.yaml").write_bytes(instance_template().read_bytes())
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def instance_template() -> Path:
+    """The dagster.yaml of one machine: in a checkout's `deploy/`, or inside the installed package."""
+    checkout = _PACKAGE.parent / "deploy" / "one-machine" / "dagster.yaml"
+    return checkout if checkout.exists() else _PACKAGE / "dagster.yaml"
 
 
 def run_job(
