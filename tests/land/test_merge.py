@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_warehouse import memory_warehouse
+from tested_warehouse import empty_warehouse
 from wire_records import ANSWERED_AT, RECORD, wire
 
 from pipelines.extract.records import FIELD_NAMES, RejectedRecord, decode_record
@@ -63,7 +63,7 @@ def newest_by_hand(answers):
 @given(answers_in_some_order())
 def test_any_order_and_any_repetition_of_answers_ends_in_the_same_table(drawn):
     answers, order = drawn
-    with memory_warehouse() as connection:
+    with empty_warehouse() as connection:
         for seen, content in order:
             land(connection, *page(content), seen=seen)
 
@@ -95,6 +95,13 @@ def test_of_the_same_updated_on_the_one_seen_later_counts(warehouse):
     assert land(warehouse, wire(CoworkerInvoicePaid=False), seen=0) == RowCounts(same=1)
 
     assert rows(warehouse, "coworker_invoice_paid, seen_at") == [(True, at(1))]
+
+
+def test_of_two_answers_within_a_second_the_one_landed_later_counts(warehouse):
+    land(warehouse, wire(CoworkerInvoicePaid=False))
+    land(warehouse, wire(CoworkerInvoicePaid=True))
+
+    assert rows(warehouse, "coworker_invoice_paid") == [(True,)]
 
 
 def test_the_answer_that_came_first_tells_when_a_row_was_there_even_if_it_is_landed_last(warehouse):
@@ -159,7 +166,7 @@ def test_ids_of_64_bits_and_amounts_of_18_digits_land_to_the_last_digit(warehous
 @given(st.lists(st.integers(-(10**18) + 1, 10**18 - 1), min_size=1, max_size=8))
 def test_every_amount_of_an_answer_lands_exactly(units):
     amounts = [Decimal(unit).scaleb(-4) for unit in units]
-    with memory_warehouse() as connection:
+    with empty_warehouse() as connection:
         land(connection, *[wire(Id=i, CoworkerInvoiceTotalAmount=f"{a:f}") for i, a in enumerate(amounts)])
 
         assert [row[1] for row in rows(connection, "id, coworker_invoice_total_amount")] == amounts
