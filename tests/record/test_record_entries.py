@@ -21,7 +21,7 @@ WRITE_FAULTS = sorted(
     for name in Knobs.__struct_fields__
     if name.startswith("write_") and name.endswith("_rate")
 )
-THROTTLES = ["throttle_409", "throttle_429"]
+THROTTLES = ["throttle_429"]
 
 
 def states_in(settings) -> list[str]:

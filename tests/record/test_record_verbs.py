@@ -26,6 +26,16 @@ def at_sandbox(sandbox, settings_for, monkeypatch):
 
 
 @pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """The environment of a command that would find nobody there if it asked; its empty folder."""
+    settings = {"BASE_URL": "http://127.0.0.1:9", "USERNAME": "x", "PASSWORD": "x", "DATA_DIR": tmp_path / "data"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"NEXUDUS_{name}", str(value))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def invoice(sandbox):
     return next(iter(sandbox.store.invoices))
 
@@ -62,14 +72,13 @@ def test_one_entry_prints_its_id_and_a_second_time_that_it_is_there(at_sandbox, 
         (("--from", "folder.csv"), "cannot be read"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_asked(at_sandbox, sandbox, options, said):
-    (at_sandbox / "folder.csv").mkdir()
+def test_wrong_use_is_told_before_anything_is_asked(nowhere, options, said):
+    (nowhere / "folder.csv").mkdir()
 
     ran = run_here("record", *options)
 
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
-    assert len(sandbox.requests) == 0
 
 
 def test_an_unknown_invoice_ends_with_2_and_a_missing_role_with_3(at_sandbox, sandbox, invoice):
@@ -169,31 +178,29 @@ def test_a_file_of_entries_gets_a_result_file(at_sandbox, sandbox, suffix):
         ("a.jsonl", '{"invoice_id": 1, "name": "\\ud800", "description": "y"}', "line 1:"),
     ],
 )
-def test_every_line_is_checked_before_the_first_is_sent(at_sandbox, sandbox, name, text, said):
-    (at_sandbox / name).write_text(text, encoding="utf-8")
+def test_every_line_is_checked_before_the_first_is_sent(nowhere, name, text, said):
+    (nowhere / name).write_text(text, encoding="utf-8")
 
     ran = run_here("record", "--from", name)
 
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
-    assert len(sandbox.requests) == 0
-    assert sorted(path.name for path in at_sandbox.iterdir()) == [name]
+    assert [path.name for path in nowhere.iterdir()] == [name]
 
 
-def test_a_file_that_is_not_text_is_refused(at_sandbox):
-    (at_sandbox / "a.csv").write_bytes(HEADER.encode() + b"1,caf\xe9,y,,\n")
+def test_a_file_that_is_not_text_is_refused(nowhere):
+    (nowhere / "a.csv").write_bytes(HEADER.encode() + b"1,caf\xe9,y,,\n")
 
     assert "is not UTF-8" in run_here("record", "--from", "a.csv").err
 
 
-def test_a_result_that_cannot_be_written_is_told_before_the_first_is_sent(at_sandbox, sandbox, invoice):
-    (at_sandbox / "a.csv").write_text(f"{HEADER}{invoice},x,y,,\n")
+def test_a_result_that_cannot_be_written_is_told_before_the_first_is_sent(nowhere):
+    (nowhere / "a.csv").write_text(f"{HEADER}5,x,y,,\n")
 
     ran = run_here("record", "--from", "a.csv", "--result", "nowhere/result.csv")
 
     assert ran.code == 2
     assert "--result" in ran.err
-    assert len(sandbox.requests) == 0
 
 
 def test_cut_short_the_result_tells_what_is_left_and_the_same_command_goes_on(at_sandbox, sandbox, monkeypatch):

@@ -101,7 +101,7 @@ def deliver(world: World) -> None:
 
 
 @given(st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_whatever_happens_an_entry_is_made_at_most_once_and_its_state_tells_no_lie(data):
     world = World(data.draw, stored={ENTRY.reference: planned(ENTRY, START)})
 
@@ -120,7 +120,7 @@ def test_whatever_happens_an_entry_is_made_at_most_once_and_its_state_tells_no_l
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_when_all_is_well_again_every_entry_comes_to_its_end(data):
     world = World(data.draw, stored={ENTRY.reference: planned(ENTRY, START)})
     for _ in range(data.draw(st.integers(1, 4))):
