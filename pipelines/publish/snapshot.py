@@ -5,7 +5,7 @@ A snapshot stays the file that it opened, however often another is swapped in me
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -99,11 +99,15 @@ class Snapshot:
             self._connection.close()
             raise _explained(path, error) from None
 
-    def rows(self, query: str, values: Mapping[str, Value] | Sequence[Value] = ()) -> list[Row]:
-        """The rows of a question; values are bound, never put into the SQL."""
+    def rows(self, query: str, values: Mapping[str, Value] | None = None, *, macros: str = "") -> list[Row]:
+        """The rows of a question. Values are bound as DuckDB variables, never put into the SQL."""
         try:
             with self._cursor() as cursor:
-                answer = cursor.execute(query, values or None)
+                for name, value in (values or {}).items():
+                    cursor.execute(f'set variable "{name}" = $value', {"value": value})
+                if macros:
+                    cursor.execute(macros)
+                answer = cursor.execute(query)
                 names = [column[0] for column in answer.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
         except duckdb.Error as error:
@@ -120,7 +124,7 @@ class Snapshot:
         """The columns of a table and their types."""
         found = self.rows(
             "select column_name, data_type from duckdb_columns()"
-            " where database_name = 'analytics' and table_name = $table order by column_index",
+            " where database_name = 'analytics' and table_name = getvariable('table') order by column_index",
             {"table": table},
         )
         return {row["column_name"]: row["data_type"] for row in found}

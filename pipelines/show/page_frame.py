@@ -1,0 +1,187 @@
+"""What every page has: the navigation, the filters, how fresh it is, and its empty, stale and error states."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pipelines.publish.business_names import HOW_TO_NAME
+from pipelines.publish.snapshot import Snapshot
+from pipelines.show import markup
+from pipelines.show import readable_values as as_text
+from pipelines.show.asking import ask
+from pipelines.show.url_filters import NO_CURRENCY, Choices, Period, View, read_view
+
+Draw = Callable[["Frame"], None]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a page draws itself from."""
+
+    snapshot: Snapshot
+    choices: Choices
+    view: View
+    now: datetime
+
+    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - SQL values
+        """The rows of a question for the page's view."""
+        return ask(self.snapshot, name, self.view, **values)
+
+    @property
+    def zone(self) -> str:
+        """The reporting zone."""
+        return self.snapshot.about.reporting_timezone
+
+    def business(self, business_id: int | None) -> str:
+        """What a business is called; what all of them together are."""
+        return "All businesses" if business_id is None else self.choices.businesses.get(business_id, str(business_id))
+
+
+def read_choices(snapshot: Snapshot) -> Choices:
+    """What a published file offers to choose from."""
+    businesses = {
+        row["business_id"]: f"{row['business_name']} ({row['business_id']})"
+        if row["is_ambiguous"]
+        else row["business_name"]
+        for row in ask(snapshot, "businesses")
+    }
+    return Choices(
+        periods=tuple(Period.of(row) for row in ask(snapshot, "periods")),
+        businesses=businesses,
+        currencies=tuple(row["currency_code"] or NO_CURRENCY for row in ask(snapshot, "currencies")),
+        kinds=tuple(row["kind"] for row in ask(snapshot, "entry_kinds")),
+        reasons=tuple(row["failure_reason"] for row in ask(snapshot, "entry_reasons")),
+    )
+
+
+def html(text: str) -> None:
+    """Put markup on the page. Every part of it that comes from data was escaped in `markup`."""
+    st.html(text)
+
+
+def address() -> dict[str, list[str]]:
+    """The query of the page's address."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def go_to(page: str, query: dict[str, list[str]]) -> None:
+    """Change the address."""
+    st.query_params.from_dict({"view": [page]} | query)
+
+
+def _stamp(query: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(sorted((name, tuple(values)) for name, values in query.items()))
+
+
+def filters(choices: Choices, page: str, shown: Iterable[str]) -> View:
+    """Draw the filters that a page has; returns the view that the address asks for, and says what it cannot be.
+
+    The address is the truth: a widget that is changed changes the address, and an address that comes from elsewhere (a
+    link, the back button) sets the widgets.
+    """
+    query = address()
+    view, said = read_view(query, choices)
+    for sentence in said:
+        html(markup.notice(sentence, "warning"))
+    stamp = _stamp(query)
+    fields = {
+        "period": view.period,
+        "business": list(view.businesses),
+        "currency": list(view.currencies),
+        "kind": list(view.kinds),
+        "reason": list(view.reasons),
+    }
+    if st.session_state.get("address") != stamp:
+        st.session_state["address"] = stamp
+        for name in shown:
+            st.session_state[f"filter-{name}"] = fields[name]
+
+    def changed() -> None:
+        chosen = {name: st.session_state[f"filter-{name}"] for name in shown}
+        new = replace(
+            view,
+            period=chosen.get("period") or choices.default_period,
+            is_default_period=(chosen.get("period") or choices.default_period) == choices.default_period,
+            businesses=tuple(chosen.get("business", view.businesses)),
+            currencies=tuple(chosen.get("currency", view.currencies)),
+            kinds=tuple(chosen.get("kind", view.kinds)),
+            reasons=tuple(chosen.get("reason", view.reasons)),
+            page_number=1,
+        )
+        go_to(page, new.query())
+        st.session_state["address"] = _stamp(address())
+
+    _widgets(choices, list(shown), changed)
+    return read_view(address(), choices)[0]
+
+
+def _widgets(choices: Choices, shown: list[str], changed: Callable[[], None]) -> None:
+    for column, name in zip(st.columns(len(shown)), shown, strict=True):
+        key = f"filter-{name}"
+        with column:
+            match name:
+                case "period":
+                    st.selectbox(
+                        "Period", choices.periods, format_func=lambda one: one.label, key=key, on_change=changed
+                    )
+                case "business":
+                    _several("Business", tuple(choices.businesses), choices.businesses.__getitem__, key, changed)
+                case "currency":
+                    _several("Currency", choices.currencies, _currency, key, changed)
+                case "kind":
+                    _several("Kind", choices.kinds, as_text.words, key, changed)
+                case "reason":
+                    _several("Reason", choices.reasons, as_text.words, key, changed)
+
+
+def _several(label: str, options: tuple[Any, ...], name: Callable[[Any], str], key: str, changed: Any) -> None:  # noqa: ANN401
+    st.multiselect(label, options, format_func=name, key=key, on_change=changed, placeholder="All")
+
+
+def _currency(code: str) -> str:
+    return "no currency" if code == NO_CURRENCY else code
+
+
+def freshness(frame: Frame) -> None:
+    """Up to when the figures tell, and when that is too long ago."""
+    about = frame.snapshot.about
+    if as_text.is_stale(about.data_as_of_at, frame.now):
+        html(
+            markup.notice(
+                f"These figures are old: the data ends {as_text.ago(about.data_as_of_at, frame.now)} "
+                f"({as_text.moment(about.data_as_of_at, frame.zone)}). A sync brings them up to date: "
+                "`nexudus-billing sync`.",
+                "warning",
+            )
+        )
+    if about.gap_count:
+        html(
+            markup.notice(
+                f"{as_text.count(about.gap_count)} ranges of the history are not read yet, so figures may be too low; "
+                "see Health.",
+                "warning",
+            )
+        )
+
+
+def footer(frame: Frame) -> None:
+    """What the page rests on."""
+    about = frame.snapshot.about
+    said = [
+        f"Data up to {as_text.moment(about.data_as_of_at, frame.zone)} {frame.zone} "
+        f"({as_text.ago(about.data_as_of_at, frame.now)})",
+        f"published {as_text.ago(about.published_at, frame.now)} as release {about.release_number}",
+        f"rules {about.rules_version}",
+    ]
+    html(markup.paragraph(" · ".join(said) + "."))
+    if not about.named_business_count and about.business_count:
+        html(markup.paragraph(HOW_TO_NAME))
+
+
+def nothing(heading: str, advice: str) -> None:
+    """An empty state: what is missing, and what to do about it."""
+    html(f'<section class="nb-empty"><h2>{escape(heading)}</h2>{markup.paragraph(advice, "")}</section>')

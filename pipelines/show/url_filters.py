@@ -1,0 +1,187 @@
+"""A view and its address: which filters are chosen, read from and written to the query of a URL. Pure.
+
+The address is the only place where a view is kept, so that it can be sent to a colleague as it is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from pipelines.publish.snapshot import Row
+from pipelines.show import readable_values
+
+NO_CURRENCY = "none"
+Query = Mapping[str, Sequence[str]]
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period that figures are published of, and the one it is compared with."""
+
+    code: str
+    kind: str
+    start_date: date
+    end_date: date
+    known_until_date: date
+    previous_start_date: date
+    previous_end_date: date
+    is_complete: bool
+    has_previous: bool
+
+    @classmethod
+    def of(cls, row: Row) -> "Period":
+        """From a row of `reporting_periods`."""
+        return cls(**{name.removeprefix("period_"): value for name, value in row.items()})
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        name = readable_values.period(self.code, self.kind, self.start_date, self.end_date)
+        return name if self.is_complete else f"{name} (not whole)"
+
+    @property
+    def previous_label(self) -> str:
+        """What the period before is called: by its days, where it is not a whole calendar period."""
+        if self.kind == "month" and self.is_complete:
+            return readable_values.month(self.previous_start_date)
+        return f"{readable_values.day(self.previous_start_date)} to {readable_values.day(self.previous_end_date)}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What there is to choose from in a published file."""
+
+    periods: tuple[Period, ...]
+    businesses: Mapping[int, str]
+    currencies: tuple[str, ...]
+    kinds: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def default_period(self) -> Period:
+        """The newest month that is over; the newest period where none is."""
+        whole = [period for period in self.periods if period.kind == "month" and period.is_complete]
+        return whole[0] if whole else self.periods[0]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows: a period and filters; empty means all. Then what only the page Entries knows."""
+
+    period: Period
+    businesses: tuple[int, ...] = ()
+    currencies: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    invoice: int | None = None
+    entry: int | None = None
+    day_date: date | None = None
+    counted: bool = False
+    page_number: int = 1
+    is_default_period: bool = field(default=False, compare=False)
+
+    def values(self) -> dict[str, Any]:
+        """The filters as the questions' SQL names them."""
+        return {
+            "period": self.period.code,
+            "from": self.day_date or self.period.start_date,
+            "until": self.day_date or self.period.end_date,
+            "businesses": list(self.businesses),
+            "currencies": list(self.currencies),
+            "kinds": list(self.kinds),
+            "reasons": list(self.reasons),
+            "invoice": self.invoice,
+            "counted": self.counted,
+        }
+
+    def query(self) -> dict[str, list[str]]:
+        """The view as the parameters of its address."""
+        several = {
+            "business": [str(one) for one in self.businesses],
+            "currency": list(self.currencies),
+            "kind": list(self.kinds),
+            "reason": list(self.reasons),
+        }
+        single = {
+            "period": None if self.is_default_period else self.period.code,
+            "invoice": self.invoice,
+            "entry": self.entry,
+            "day": self.day_date,
+            "counted": "yes" if self.counted else None,
+            "page": self.page_number if self.page_number > 1 else None,
+        }
+        return {name: [str(value)] for name, value in single.items() if value is not None} | {
+            name: values for name, values in several.items() if values
+        }
+
+    def shared_query(self) -> dict[str, list[str]]:
+        """The part that all pages know, for links between them."""
+        return replace(self, reasons=(), invoice=None, entry=None, day_date=None, counted=False, page_number=1).query()
+
+    def address(self, page: str, **changes: Any) -> str:  # noqa: ANN401 - fields of the view
+        """The address of a page with some of the view changed."""
+        return "/?" + urlencode({"view": page} | replace(self, **changes).query(), doseq=True)
+
+
+def read_view(query: Query, choices: Choices) -> tuple[View, list[str]]:
+    """The view that an address asks for, and a sentence for each part of it that does not exist."""
+    said: list[str] = []
+
+    def unknown(name: str, value: str) -> None:
+        said.append(f"There is no {name} “{value}” here; it is left out.")
+
+    periods = {period.code: period for period in choices.periods}
+    asked = _last(query, "period")
+    if asked and asked not in periods:
+        said.append(f"There is no period “{asked}” here; this is {choices.default_period.label}.")
+    period = periods.get(asked or "", choices.default_period)
+    names = {str(one): one for one in choices.businesses}
+    return View(
+        period=period,
+        is_default_period=period == choices.default_period,
+        businesses=tuple(names[one] for one in _known(query, "business", names, unknown)),
+        currencies=tuple(_known(query, "currency", choices.currencies, unknown)),
+        kinds=tuple(_known(query, "kind", choices.kinds, unknown)),
+        reasons=tuple(_known(query, "reason", choices.reasons, unknown)),
+        invoice=_whole(query, "invoice", unknown),
+        entry=_whole(query, "entry", unknown),
+        day_date=_day(query, unknown),
+        counted=_last(query, "counted") == "yes",
+        page_number=max(1, min(_whole(query, "page", unknown) or 1, 1_000_000)),
+    ), said
+
+
+def _known(query: Query, name: str, there: Iterable[str], unknown: Any) -> list[str]:  # noqa: ANN401 - a callback
+    known = set(there)
+    asked = list(dict.fromkeys(query.get(name, ())))
+    for value in asked:
+        if value not in known:
+            unknown(name, value)
+    return [value for value in asked if value in known]
+
+
+def _whole(query: Query, name: str, unknown: Any) -> int | None:  # noqa: ANN401 - a callback
+    value = _last(query, name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal()) or int(value) > _LARGEST_ID:
+        unknown(name, value)
+        return None
+    return int(value)
+
+
+def _day(query: Query, unknown: Any) -> date | None:  # noqa: ANN401 - a callback
+    value = _last(query, "day")
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        unknown("day", value or "")
+        return None
+
+
+def _last(query: Query, name: str) -> str | None:
+    values = query.get(name, ())
+    return values[-1] if values else None

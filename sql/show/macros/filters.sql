@@ -1,0 +1,31 @@
+-- The filters of a view, which every question applies alike. An empty list means all; no currency is called 'none'.
+create or replace temp macro is_chosen_business(business_id) as (
+    len(getvariable('businesses')::bigint[]) = 0
+    or list_contains(getvariable('businesses')::bigint[], business_id)
+);
+
+-- Figures of all businesses together where none is chosen, else those of each chosen one.
+create or replace temp macro is_chosen_scope(is_all_businesses, business_id) as (
+    case
+        when len(getvariable('businesses')::bigint[]) = 0 then is_all_businesses
+        else not is_all_businesses and list_contains(getvariable('businesses')::bigint[], business_id)
+    end
+);
+
+create or replace temp macro is_chosen_currency(currency_code) as (
+    len(getvariable('currencies')::varchar[]) = 0
+    or list_contains(getvariable('currencies')::varchar[], coalesce(currency_code, 'none'))
+);
+
+create or replace temp macro is_chosen_kind(kind) as (
+    len(getvariable('kinds')::varchar[]) = 0 or list_contains(getvariable('kinds')::varchar[], kind)
+);
+
+create or replace temp macro is_chosen_reason(failure_reason) as (
+    len(getvariable('reasons')::varchar[]) = 0
+    or list_contains(getvariable('reasons')::varchar[], failure_reason)
+);
+
+create or replace temp macro business_label(business_name, business_id) as (
+    coalesce(business_name, business_id::varchar, 'no business')
+);

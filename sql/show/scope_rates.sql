@@ -1,0 +1,38 @@
+-- The rates of a period: a row per currency with all businesses together, or a row per chosen business and currency.
+select
+    rates.period_code,
+    rates.period_start_date,
+    rates.period_end_date,
+    rates.is_all_businesses,
+    rates.business_id,
+    rates.currency_code,
+    rates.attempt_count,
+    rates.failed_attempt_count,
+    rates.unflagged_failed_attempt_count,
+    rates.pending_count,
+    rates.excluded_attempt_count,
+    rates.attempted_amount,
+    rates.failed_amount,
+    rates.attempt_failure_ratio,
+    rates.attempt_failure_low_ratio,
+    rates.attempt_failure_high_ratio,
+    rates.first_attempt_failure_ratio,
+    rates.amount_failure_ratio,
+    rates.previous_attempt_count,
+    rates.previous_failed_attempt_count,
+    rates.previous_attempt_failure_ratio,
+    rates.attempt_failure_change_ratio,
+    rates.attempt_failure_change_low_ratio,
+    rates.attempt_failure_change_high_ratio,
+    rates.is_change_clear,
+    rates.is_small_sample,
+    rates.is_mature,
+    rates.mature_until_date,
+    businesses.business_name,
+from period_payment_failure_rates as rates
+left join businesses on rates.business_id = businesses.business_id
+where
+    rates.period_code = getvariable('period')
+    and is_chosen_scope(rates.is_all_businesses, rates.business_id)
+    and is_chosen_currency(rates.currency_code)
+order by rates.attempt_count desc, businesses.business_name asc, rates.currency_code asc
