@@ -1,4 +1,4 @@
-"""A warehouse in memory, settings and clients for a sandbox, and the fixtures of the package."""
+"""An empty warehouse, settings and clients for a sandbox, and the fixtures of the package."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from memory_warehouse import memory_warehouse
+from tested_warehouse import empty_warehouse, new_warehouse
 
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
@@ -23,7 +23,7 @@ from pipelines.settings import Settings
 
 @pytest.fixture
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    with memory_warehouse() as connection:
+    with empty_warehouse() as connection:
         yield connection
 
 
@@ -42,6 +42,7 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
             "requests_per_hour": 0,
             "timeout_seconds": 5,
         }
+        values |= new_warehouse(tmp_path)
         return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
 
     return make

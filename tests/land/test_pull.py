@@ -184,6 +184,8 @@ def test_a_process_killed_before_the_commit_leaves_nothing_half_done_and_the_nex
         "NEXUDUS_USERNAME": sandbox.username,
         "NEXUDUS_PASSWORD": sandbox.password,
         "NEXUDUS_DATA_DIR": str(settings.data_dir),
+        "NEXUDUS_WAREHOUSE": settings.warehouse_path,
+        "NEXUDUS_LAKE_DATA_PATH": settings.lake_data_path or "",
         "NEXUDUS_REQUEST_SPACING_MS": "0",
     }
     command = [sys.executable, "-c", DIES_HARD, history.start.isoformat(), history.end.isoformat(), "5"]

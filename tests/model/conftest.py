@@ -1,17 +1,13 @@
-"""A warehouse in memory, and given entries: only what a test cares about, the rest plausible."""
+"""An empty warehouse, for given entries: only what a test cares about, the rest plausible."""
 
 from collections.abc import Iterator
 
 import duckdb
 import pytest
-
-from pipelines.sql_files import sql_folder
+from tested_warehouse import empty_warehouse
 
 
 @pytest.fixture
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("attach ':memory:' as warehouse; use warehouse; set timezone = 'UTC'; create schema land")
-        for ddl in sorted(sql_folder("land").glob("*.sql")):
-            connection.execute(ddl.read_text(encoding="utf-8"))
+    with empty_warehouse() as connection:
         yield connection

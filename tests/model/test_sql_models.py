@@ -118,14 +118,14 @@ def test_what_a_query_reads_is_found_by_the_parser_not_by_the_words():
     ],
 )
 def test_each_broken_promise_is_found(warehouse, tmp_path, sql, broken):
-    warehouse.execute("create schema model")
+    warehouse.execute("create schema if not exists model")
     (coins,) = models_of(tmp_path, coins=HEADER.rpartition("select")[0] + sql)
     build(warehouse, coins)
     assert {result.name for result in check(warehouse, coins) if not result.passed} == broken
 
 
 def test_a_broken_promise_shows_the_first_rows_and_counts_all(warehouse, tmp_path):
-    warehouse.execute("create schema model")
+    warehouse.execute("create schema if not exists model")
     (coins,) = models_of(
         tmp_path,
         coins=HEADER.replace("select 1", "select -i").replace("as thrower\n", "as thrower from range(9) t (i)"),
