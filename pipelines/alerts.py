@@ -14,6 +14,7 @@ from logging import Logger
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from pipelines.errors import PipelineError
 from pipelines.extract.failures import BadRequestError, EntryRefusedError
@@ -109,7 +110,7 @@ def alert_sensors(
         try:
             with open_warehouse(settings, read_only=True, wait_seconds=1) as connection:
                 closed_until = newest_closed_minute(connection)
-        except PipelineError as error:
+        except (PipelineError, duckdb.Error) as error:
             return dg.SkipReason(f"{error}")
         found = judge_freshness(closed_until, clock())
         evaluation = dg.AssetCheckEvaluation(

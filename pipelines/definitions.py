@@ -62,7 +62,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         jobs=[*jobs.values(), escalate],
-        schedules=sync_schedules(settings, jobs),
+        schedules=sync_schedules(settings, keys, jobs),
         sensors=alert_sensors(
             settings,
             histories=next(key for key in keys if key.path[-2:] == land.HISTORIES.path),
@@ -99,12 +99,20 @@ def _describe(spec: dg.AssetSpec) -> dg.AssetSpec:
 
 
 def _prefixed(assets: Sequence[Asset], prefix: str) -> list[Asset]:
-    """The assets under keys that begin with `prefix`, and so whatever refers to them."""
+    """The assets under keys that begin with `prefix`, and so whatever refers to them, and the ops that make them."""
     own = {key for asset in assets for key in ([asset.key] if isinstance(asset, dg.AssetSpec) else asset.keys)}
     renamed = {key: key.with_prefix(prefix) for key in own}
     return [
         asset.replace_attributes(key=renamed[asset.key])
         if isinstance(asset, dg.AssetSpec)
-        else asset.with_attributes(asset_key_replacements=renamed)
+        else _with_op_of_its_own(asset.with_attributes(asset_key_replacements=renamed), prefix)
         for asset in assets
     ]
+
+
+def _with_op_of_its_own(asset: dg.AssetsDefinition, prefix: str) -> dg.AssetsDefinition:
+    """The names of ops are global to a code location, and made of the keys that the assets had at first."""
+    if not asset.is_executable:
+        return asset
+    op = asset.op.with_replaced_properties(name=f"{prefix}__{asset.op.name}")
+    return dg.AssetsDefinition.dagster_internal_init(**asset.get_attributes_dict() | {"node_def": op})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract.seek import UPDATED_ON
@@ -72,13 +73,14 @@ _PLANS = (
 
 def sync_jobs(assets: Sequence[dg.AssetKey], prefix: str = "") -> dict[str, Any]:
     """The jobs by their names without `prefix`, over just these assets: a project around ours has others."""
-    without = [key for key in assets if key.path[-2:] != RECONCILIATIONS.path]
+    reconciliations = _reconciliations(assets)
+    without = [key for key in assets if key != reconciliations]
     return {
         plan.name: dg.define_asset_job(
             prefix + plan.name,
             selection=dg.AssetSelection.assets(*(assets if plan.reconciles else without)),
             description=plan.description,
-            config=_run_config(plan) if plan.days else None,
+            config=_run_config(plan, reconciliations),
             tags={RETRY_TAG: _RETRY_AFTER_MINUTES} if plan.cron_setting else None,
             executor_def=dg.in_process_executor,
         )
@@ -86,16 +88,23 @@ def sync_jobs(assets: Sequence[dg.AssetKey], prefix: str = "") -> dict[str, Any]
     }
 
 
-def sync_schedules(settings: Settings, jobs: dict[str, Any]) -> list[dg.ScheduleDefinition]:
+def sync_schedules(
+    settings: Settings, assets: Sequence[dg.AssetKey], jobs: dict[str, Any]
+) -> list[dg.ScheduleDefinition]:
     """A schedule for each job that has its time. Raises WrongUseError naming the variable of a time that is none."""
-    return [_schedule(settings, plan, jobs[plan.name]) for plan in _PLANS if plan.cron_setting]
+    reconciliations = _reconciliations(assets)
+    return [
+        _schedule(settings, plan, jobs[plan.name], _run_config(plan, reconciliations))
+        for plan in _PLANS
+        if plan.cron_setting
+    ]
 
 
-def _schedule(settings: Settings, plan: _Plan, job: Any) -> dg.ScheduleDefinition:  # noqa: ANN401 - Dagster keeps the type of unresolved jobs to itself
+def _schedule(settings: Settings, plan: _Plan, job: Any, run_config: dict[str, Any]) -> dg.ScheduleDefinition:  # noqa: ANN401 - Dagster keeps the type of unresolved jobs to itself
     def tick(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         first, last = months_to_cover(settings)
         return dg.RunRequest(
-            run_config=_run_config(plan) if plan.days else {},
+            run_config=run_config,
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
         )
 
@@ -126,7 +135,7 @@ def months_to_cover(settings: Settings) -> tuple[str, str]:
     try:
         with open_warehouse(settings, read_only=True, wait_seconds=_WAREHOUSE_WAIT_SECONDS) as connection:
             return months_lacking(settings, connection)
-    except PipelineError:
+    except (PipelineError, duckdb.Error):
         return months_lacking_by(settings, _published_ledger(settings))
 
 
@@ -137,10 +146,16 @@ def _published_ledger(settings: Settings) -> Iterable[Window]:
             rows = connection.execute(
                 "select from_at, to_at from sync_windows where axis = $axis", {"axis": UPDATED_ON.name}
             ).fetchall()
-    except PipelineError:
+    except (PipelineError, duckdb.Error):
         return []
     return [Window(start, end) for start, end in rows]
 
 
-def _run_config(plan: _Plan) -> dict[str, Any]:
-    return {"ops": {RECONCILIATIONS.to_python_identifier(): {"config": {"days": plan.days}}}}
+def _reconciliations(assets: Iterable[dg.AssetKey]) -> dg.AssetKey:
+    return next(key for key in assets if key.path[-2:] == RECONCILIATIONS.path)
+
+
+def _run_config(plan: _Plan, reconciliations: dg.AssetKey) -> dict[str, Any]:
+    if plan.days is None:
+        return {}
+    return {"ops": {reconciliations.to_python_identifier(): {"config": {"days": plan.days}}}}

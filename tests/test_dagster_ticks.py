@@ -1,0 +1,212 @@
+"""A schedule's tick and the run that comes of it: what it covers, how it heals, and what it does when it cannot."""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipelines.definitions import build_definitions
+from pipelines.land.freshness import CHECK_NAME
+from pipelines.land.landed_assets import HISTORIES
+from pipelines.land.retries import RETRY_TAG
+from pipelines.land.warehouse import open_warehouse
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.pytest_plugin import (  # noqa: F401 - pytest finds fixtures by their names here
+    sandbox,
+    sandbox_knobs,
+    start_sandbox,
+)
+from pipelines.schedules import months_to_cover
+from pipelines.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def month(at):
+    return f"{at:%Y-%m-01}"
+
+
+@pytest.fixture
+def sandbox_operator():
+    return make_operator(size=1200, months=6, until=NOW)
+
+
+@pytest.fixture
+def settings(sandbox, tmp_path):  # noqa: F811
+    return Settings(
+        _env_file=None,
+        base_url=sandbox.base_url,
+        username=sandbox.username,
+        password=sandbox.password,
+        data_dir=tmp_path / "data",
+        history_start="2024-01-01",
+        request_spacing_ms=0,
+        requests_per_minute=0,
+        requests_per_hour=0,
+        timeout_seconds=5,
+    )
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def tick(settings, instance):
+    """Evaluate a schedule and run what it asks for, here and now."""
+    defs = build_definitions(settings)
+
+    def run(name="hourly_sync", **tags):
+        schedule = next(one for one in defs.get_repository_def().schedule_defs if one.name == name)
+        with dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC)) as context:
+            (asked,) = schedule.evaluate_tick(context).run_requests
+        job = defs.resolve_job_def(name)
+        return asked, job.execute_in_process(
+            run_config=asked.run_config,
+            tags={**asked.tags, **tags},
+            instance=instance,
+            raise_on_error=False,
+        )
+
+    return run
+
+
+def covered(asked):
+    return (
+        asked.tags["dagster/asset_partition_range_start"],
+        asked.tags["dagster/asset_partition_range_end"],
+    )
+
+
+def landed_ids(settings):
+    with open_warehouse(settings, read_only=True) as connection:
+        return {row[0] for row in connection.execute("select id from land.coworker_invoice_histories").fetchall()}
+
+
+def forget(settings, start, end):
+    """An outage: the ledger lacks these minutes, and the table what they held."""
+    with open_warehouse(settings) as connection:
+        connection.execute("update land.windows set to_at = $1 where axis = 'UpdatedOn' and to_at > $1", [start])
+        connection.execute("delete from land.coworker_invoice_histories where updated_on >= $1", [start])
+    assert end > start
+
+
+def test_the_first_tick_pulls_all_history_and_publishes_and_the_next_covers_the_current_month(settings, sandbox, tick):  # noqa: F811
+    asked, result = tick("daily_sync")
+
+    assert result.success
+    assert covered(asked) == ("2024-01-01", month(NOW))
+    assert asked.run_config["ops"]["land__reconciliations"]["config"]["days"] == 90
+    assert landed_ids(settings) == {row["Id"] for row in sandbox.store.truth()}
+    assert sandbox.requests.data_count <= 12
+    with duckdb.connect(str(settings.analytics_path), read_only=True) as published:
+        assert published.execute("select sum(attempt_count) from monthly_payment_failure_rates").fetchone()[0] > 100
+
+    first, last = months_to_cover(settings)
+    assert last == month(NOW)
+    assert first >= month(NOW - timedelta(days=3))
+
+
+def test_a_tick_after_an_outage_of_months_covers_and_heals_them(settings, sandbox, tick):  # noqa: F811
+    tick()
+    outage = NOW - timedelta(days=100)
+    forget(settings, outage, NOW)
+
+    asked, result = tick()
+
+    assert result.success
+    assert covered(asked)[0] <= month(outage)
+    assert landed_ids(settings) == {row["Id"] for row in sandbox.store.truth()}
+
+
+def test_while_a_writer_holds_the_warehouse_the_published_ledger_tells_what_to_cover(settings, tick, monkeypatch):
+    tick()
+    monkeypatch.setattr("pipelines.schedules._WAREHOUSE_WAIT_SECONDS", 0.1)
+
+    with open_warehouse(settings):
+        assert months_to_cover(settings)[0] >= month(NOW - timedelta(days=3))
+
+
+def test_a_tick_that_can_read_no_ledger_covers_all_history(settings):
+    settings.data_dir.mkdir()
+    (settings.data_dir / "warehouse.duckdb").write_bytes(b"no database")
+
+    assert months_to_cover(settings) == ("2024-01-01", month(NOW))
+
+
+def test_an_unreachable_api_fails_the_run_once_after_its_retries_and_the_next_tick_heals(
+    settings,
+    sandbox,
+    tick,
+    instance,  # noqa: F811
+):
+    sandbox.knobs.error_503_rate = 1.0
+
+    _, result = tick(**{RETRY_TAG: "0 0"})
+
+    assert not result.success
+    attempts = [event for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
+    failures = [event for event in result.all_events if event.is_step_failure]
+    assert (len(attempts), len(failures)) == (2, 1)
+    assert "503" in failures[0].event_specific_data.error.to_string()
+    assert instance.get_runs_count() == 1
+
+    sandbox.knobs.error_503_rate = 0.0
+    _, healed = tick()
+    assert healed.success
+    assert len(landed_ids(settings)) == 1200 or landed_ids(settings) == {row["Id"] for row in sandbox.store.truth()}
+
+
+def test_what_waiting_cannot_mend_is_not_tried_again(settings, sandbox, tick):  # noqa: F811
+    sandbox.knobs.roles = ""
+
+    _, result = tick(**{RETRY_TAG: "0 0"})
+
+    assert not result.success
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_freshness_goes_by_the_newest_data_so_a_backfill_of_an_old_month_does_not_mend_it(settings, tick, instance):
+    tick()
+    forget(settings, NOW - timedelta(days=10), NOW)
+    old = month(NOW - timedelta(days=70))
+
+    result = (
+        build_definitions(settings)
+        .resolve_job_def("sync")
+        .execute_in_process(
+            instance=instance,
+            tags={"dagster/asset_partition_range_start": old, "dagster/asset_partition_range_end": old},
+        )
+    )
+
+    assert result.success
+    (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == CHECK_NAME]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    assert check.metadata["age_hours"].value == pytest.approx(240, abs=1)
+
+
+def test_a_materialisation_tells_what_was_pulled_what_it_cost_and_what_came_of_it(settings, tick, instance):
+    _, result = tick()
+
+    def told(*path):
+        event = instance.get_latest_materialization_event(dg.AssetKey(path))
+        return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+    landed = told(*HISTORIES.path)
+    assert (landed["rows_new"], landed["rows_rejected"], landed["retries"]) == (landed["dagster/row_count"], 0, 0)
+    assert {"pulled", "requests", "waited_seconds", "covered_until", "gaps", "median_lateness_minutes"} <= set(landed)
+    rates = told("model", "monthly_payment_failure_rates")
+    heading, _, *months = rates["trend"].splitlines()
+    assert "ratio" in heading
+    assert len(months) == 6
+    assert rates["dagster/column_schema"].columns[0].description
+    published = told("publish", "analytics")
+    assert {"path", "bytes", "sha256", "rows"} <= set(published)
+    assert os.path.getsize(published["path"]) == published["bytes"]
