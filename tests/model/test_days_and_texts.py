@@ -68,7 +68,7 @@ def test_unrecognised_problems_by_pattern_most_frequent_first(warehouse):
         entry(2, 2, "Lamp of Ada broken", name="Lamp", is_problem=True),
         entry(3, 3, "Door 12 broken", 1, name="Door", is_problem=True),
         entry(4, 4, "Door 13 broken", name="Door"),
-        entry(5, 5, "Own note [ref 12]", name="Door", is_problem=True),
+        entry(5, 5, "Own note [ref 0123456789ab]", name="Door", is_problem=True),
     )
     model(warehouse)
     found = rows(

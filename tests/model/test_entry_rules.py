@@ -74,7 +74,7 @@ WORDS = [
     ("E-invoice", "Chorus Pro: délai d'attente dépassé.", True, "einvoice_failed", None),
     ("E-invoice", "SUCCESS: Facture déposée sur Chorus Pro.", False, "einvoice_succeeded", None),
     ("Invoice sent", "Invoice 17 was sent to failed@example.com.", False, "invoice_sent", None),
-    ("Follow-up", "Second failure. [ref 7be1]", True, "own_record", None),
+    ("Follow-up", "Second failure. [ref 7be10f3a91c2]", True, "own_record", None),
     ("Refund", "Refund of 12.00 GBP.", False, "refund", None),
     ("Something", "new", True, "other_problem", None),
     ("Something", "new", False, "other", None),
