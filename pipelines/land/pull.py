@@ -22,7 +22,7 @@ from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, split
 from pipelines.land import ledger
 from pipelines.land.merge import RowCounts, land_page
-from pipelines.land.warehouse import transaction
+from pipelines.land.warehouse import writing_alone
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Pull:
     def land(self, axis: Axis, step: Step) -> None:
         """One answer and what it closes, in one transaction."""
         answer = step.answer
-        with transaction(self.connection):
+        with writing_alone(self.connection):
             self.report.rows += land_page(self.connection, answer.records, answer.rejected, answer.answered_at)
             if step.closed:
                 # What is younger than the settling time, by the server's clock, could still get company.

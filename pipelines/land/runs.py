@@ -1,12 +1,13 @@
 """The landing stage's own record, `land.runs`: one row a run, written at its start and completed at its end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 import duckdb
 
 from pipelines.extract.client import NexudusClient
 from pipelines.land.pull import PullReport
+from pipelines.land.warehouse import writing_alone
 from pipelines.settings import Clock, utc_now
 
 
@@ -21,10 +22,11 @@ def recorded_run(
     clock: Clock = utc_now,
 ) -> Iterator[None]:
     """Record what happens inside as a run of `kind` (`sync`, `reconcile`), whether it ends well or not."""
-    connection.execute(
-        "insert into land.runs by name select $run_id as run_id, $kind as kind, $started_at as started_at",
-        {"run_id": run_id, "kind": kind, "started_at": clock()},
-    )
+    with writing_alone(connection):
+        connection.execute(
+            "insert into land.runs by name select $run_id as run_id, $kind as kind, $started_at as started_at",
+            {"run_id": run_id, "kind": kind, "started_at": clock()},
+        )
     outcome = "done"
     try:
         yield
@@ -32,7 +34,7 @@ def recorded_run(
         outcome = f"{type(error).__name__}: {error}"
         raise
     finally:
-        values = {
+        values: dict[str, object] = {
             "ended_at": clock(),
             "outcome": outcome,
             "pulled": report.pulled,
@@ -49,7 +51,9 @@ def recorded_run(
             "open_minutes": report.open_minutes,
         }
         assignments = ", ".join(f"{name} = ${name}" for name in values)
-        connection.execute(
-            f"update land.runs set {assignments} where run_id = $run_id and kind = $kind and ended_at is null",  # noqa: S608
-            values | {"run_id": run_id, "kind": kind},
-        )
+        # After a full disk nothing can be written, and the reason of the run's end matters more than its record.
+        with suppress(duckdb.Error) if outcome != "done" else nullcontext(), writing_alone(connection):
+            connection.execute(
+                f"update land.runs set {assignments} where run_id = $run_id and kind = $kind and ended_at is null",  # noqa: S608
+                values | {"run_id": run_id, "kind": kind},
+            )
