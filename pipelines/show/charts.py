@@ -11,7 +11,7 @@ from pipelines.show import readable_values as as_text
 
 # Okabe and Ito's colours, which colour-blind people tell apart on light and on dark.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#808080"
-_HEIGHT = 170
+_HEIGHT = 190
 
 
 def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> alt.LayerChart:
@@ -94,7 +94,7 @@ def reasons(rows: Iterable[Row], title: str) -> alt.LayerChart:
         }
         for row in listed
     )
-    y = alt.Y("reason:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, grid=False))
+    y = alt.Y("reason:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, grid=False, labelOverlap=False))
     base = alt.Chart(data).encode(
         y=y, tooltip=["reason:N", "Failed attempts:N", "Period before:N", "Share:N", "Amount:N"]
     )
@@ -102,7 +102,7 @@ def reasons(rows: Iterable[Row], title: str) -> alt.LayerChart:
         x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
     )
     before = base.mark_tick(color=ORANGE, thickness=3, height={"band": 0.9}).encode(x="before:Q")
-    return _laid(bars, before, title=title, height=28 * max(1, len(listed)) + 20)
+    return _laid(bars, before, title=title, height=30 * max(1, len(listed)) + 60)
 
 
 def ageing(rows: Iterable[Row], title: str) -> alt.LayerChart:
@@ -118,13 +118,19 @@ def ageing(rows: Iterable[Row], title: str) -> alt.LayerChart:
     )
     bands = [f"{band} days" for band in ("0-30", "31-60", "61-90", "91+")]
     base = alt.Chart(data).encode(
-        y=alt.Y("band:N", title=None, sort=None, scale=alt.Scale(domain=bands), axis=alt.Axis(grid=False)),
+        y=alt.Y(
+            "band:N",
+            title=None,
+            sort=None,
+            scale=alt.Scale(domain=bands),
+            axis=alt.Axis(grid=False, labelOverlap=False),
+        ),
         tooltip=["band:N", "Open:N", "Invoices:N"],
     )
     bars = base.mark_bar(color=BLUE, height={"band": 0.62}).encode(
         x=alt.X("amount:Q", title=None, axis=alt.Axis(tickCount=3, format="~s"))
     )
-    return _laid(bars, title=title, height=130)
+    return _laid(bars, title=title, height=190)
 
 
 def alternative(title: str, rows: Iterable[str]) -> str:

@@ -108,13 +108,13 @@ def _pages(frame: Frame, page: int, total: int) -> None:
             f'<a href="{escape(frame.view.address("entries", page_number=page + 1))}" target="_self">Older</a>'
         )
     if links:
-        html(f'<nav aria-label="Pages of entries"><p>{" · ".join(links)}</p></nav>')
+        html(f'<nav class="nb-nav" aria-label="Pages of entries"><p>{" · ".join(links)}</p></nav>')
 
 
 def _one(frame: Frame, entry_id: int) -> None:
     found = frame.ask("entry", entry=entry_id)
     back = frame.view.address("entries", entry=None)
-    html(f'<p><a href="{escape(back)}" target="_self">Back to the list</a></p>')
+    html(f'<p class="nb-nav"><a href="{escape(back)}" target="_self">Back to the list</a></p>')
     if not found:
         nothing(f"There is no entry {entry_id} here", "It may be gone from the API, or newer than this file.")
         return
@@ -129,7 +129,7 @@ def _one(frame: Frame, entry_id: int) -> None:
         link = frame.view.address(
             "entries", entry=None, invoice=row["invoice_id"], kinds=(), reasons=(), counted=False, page_number=1
         )
-        html(f'<p><a href="{escape(link)}" target="_self">All entries of this invoice</a></p>')
+        html(f'<p class="nb-nav"><a href="{escape(link)}" target="_self">All entries of this invoice</a></p>')
 
 
 def _facts(frame: Frame, row: Row) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html, nothing
+from pipelines.show.page_frame import Frame, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 _MOST_CARDS = 12
@@ -34,7 +34,7 @@ def draw(frame: Frame) -> None:
     period = frame.view.period
     st.subheader(f"Payment failures, {period.label}")
     html(markup.cards(rate_card(frame, row) for row in scopes[:_MOST_CARDS]))
-    html(markup.paragraph(_maturity(frame, scopes)))
+    html(markup.paragraph(_maturity(scopes)))
     html(
         markup.table(
             f"By business and currency, {period.label}, highest rate first",
@@ -124,7 +124,7 @@ def _entries(frame: Frame, row: Row, kinds: tuple[str, ...]) -> str:
     return frame.view.address("entries", businesses=business, currencies=currencies, kinds=kinds, counted=True)
 
 
-def _maturity(frame: Frame, scopes: list[Row]) -> str:
+def _maturity(scopes: list[Row]) -> str:
     due = [row for row in scopes if not row["is_mature"]]
     if not due:
         return "All outcomes of this period are in."
@@ -143,20 +143,26 @@ def _by_month(frame: Frame) -> None:
     st.subheader("By month")
     html(
         markup.paragraph(
-            "The line is the rate, the band its 95 % interval; a hollow point is a month whose outcomes are still due."
+            "The line is the rate, the band its 95 % interval; a hollow point is a month whose outcomes are still due. "
+            "All charts have one scale; what lies above it is cut off."
         )
     )
-    places = st.columns(min(3, len(busiest)) or 1)
-    for number, ((business_id, currency), months) in enumerate(busiest[:_MOST_CHARTS]):
+    rates = [
+        row["attempt_failure_ratio"] for row in rows if row["attempt_failure_ratio"] and not row["is_small_sample"]
+    ]
+    highest = min(1.0, 1.4 * max(rates, default=1.0))
+    busiest = busiest[:_MOST_CHARTS]
+    for place, ((business_id, currency), months) in zip(grid(len(busiest), 3), busiest, strict=False):
         name = as_text.currency(currency)
         title = name if business_id is None else f"{frame.business(business_id)}, {name}"
         said = [
             f"{as_text.month(row['period_start_date'])} {as_text.percent(row['attempt_failure_ratio'])}"
             for row in months[-13:]
         ]
-        with places[number % len(places)]:
+        with place:
             st.altair_chart(
-                charts.rate_by_month(months, title), alt=charts.alternative(f"Failure rate by month, {title}", said)
+                charts.rate_by_month(months, title, highest),
+                alt=charts.alternative(f"Failure rate by month, {title}", said),
             )
 
 
@@ -166,8 +172,10 @@ DEFINITIONS = (
     ("95 % interval", "Where the rate lies for all one can know from so many attempts (Wilson, 1927)."),
     (
         "Change",
-        "The rate less that of the period before, in percentage points. It is marked where its 95 % interval (Newcombe, "
-        "1998) does not hold zero; else it may be chance.",
+        (
+            "The rate less that of the period before, in percentage points. It is marked where its 95 % interval "
+            "(Newcombe, 1998) does not hold zero; else it may be chance."
+        ),
     ),
     ("Failed amount", "The invoice amounts of the failed attempts; an invoice that failed twice counts twice."),
     ("Period before", "The whole period before; for a period that still runs, as many of its days."),

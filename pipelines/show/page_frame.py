@@ -147,8 +147,11 @@ def _currency(code: str) -> str:
 
 
 def freshness(frame: Frame) -> None:
-    """Up to when the figures tell, and when that is too long ago."""
+    """Up to when the figures tell, in plain words, and when that is too long ago."""
     about = frame.snapshot.about
+    said = f"Data up to {as_text.ago(about.data_as_of_at, frame.now)}"
+    when = f"({as_text.moment(about.data_as_of_at, frame.zone)} {frame.zone})"
+    html(markup.paragraph(f"{said} {when}.", "nb-fresh"))
     if as_text.is_stale(about.data_as_of_at, frame.now):
         html(
             markup.notice(
@@ -171,15 +174,16 @@ def freshness(frame: Frame) -> None:
 def footer(frame: Frame) -> None:
     """What the page rests on."""
     about = frame.snapshot.about
-    said = [
-        f"Data up to {as_text.moment(about.data_as_of_at, frame.zone)} {frame.zone} "
-        f"({as_text.ago(about.data_as_of_at, frame.now)})",
-        f"published {as_text.ago(about.published_at, frame.now)} as release {about.release_number}",
-        f"rules {about.rules_version}",
-    ]
-    html(markup.paragraph(" · ".join(said) + "."))
+    published = f"Published {as_text.ago(about.published_at, frame.now)} as release {about.release_number}"
+    html(markup.paragraph(f"{published} · rules {about.rules_version} · program {about.program_version}."))
     if not about.named_business_count and about.business_count:
         html(markup.paragraph(HOW_TO_NAME))
+
+
+def grid(count: int, wide: int) -> list[Any]:
+    """So many places, `wide` of them in a row; on a narrow screen one below the other in the same order."""
+    wide = min(wide, count)
+    return [place for _ in range(0, count, max(1, wide)) for place in st.columns(wide)]
 
 
 def nothing(heading: str, advice: str) -> None:

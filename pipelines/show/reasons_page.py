@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html, nothing
+from pipelines.show.page_frame import Frame, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 _MOST_CHARTS = 6
@@ -39,12 +39,15 @@ def draw(frame: Frame) -> None:
     groups: dict[tuple[int | None, str | None], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
+    groups = {
+        scope: reasons for scope, reasons in groups.items() if any(one["failed_attempt_count"] for one in reasons)
+    }
     largest = sorted(groups.items(), key=lambda group: -max(row["failed_attempt_count"] for row in group[1]))
-    places = st.columns(min(2, len(largest)))
-    for number, ((business_id, currency), reasons) in enumerate(largest[:_MOST_CHARTS]):
+    largest = largest[:_MOST_CHARTS]
+    for place, ((business_id, currency), reasons) in zip(grid(len(largest), 2), largest, strict=False):
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         said = [f"{as_text.words(row['failure_reason'])} {row['failed_attempt_count']}" for row in reasons]
-        with places[number % len(places)]:
+        with place:
             st.altair_chart(
                 charts.reasons(reasons, title), alt=charts.alternative(f"Failed attempts by reason, {title}", said)
             )

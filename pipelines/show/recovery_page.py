@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html, nothing
+from pipelines.show.page_frame import Frame, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 DAYS = (1, 3, 7, 14, 28)
@@ -47,7 +47,8 @@ def draw(frame: Frame) -> None:
     groups: dict[tuple[int | None, str | None], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
-    for (business_id, currency), cohorts in list(groups.items())[:_MOST_TABLES]:
+    largest = sorted(groups.items(), key=lambda group: -max(row["failed_invoice_count"] for row in group[1]))
+    for (business_id, currency), cohorts in largest[:_MOST_TABLES]:
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         html(markup.table(title, COHORT_COLUMNS, [cohort_row(row) for row in cohorts], css="nb-wide nb-heat"))
     if len(groups) > _MOST_TABLES:
@@ -93,11 +94,11 @@ def _open_amounts(frame: Frame) -> None:
     groups: dict[tuple[int | None, str | None], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
-    places = st.columns(min(3, len(groups)))
-    for number, ((business_id, currency), bands) in enumerate(list(groups.items())[:_MOST_TABLES]):
+    shown = list(groups.items())[:_MOST_TABLES]
+    for place, ((business_id, currency), bands) in zip(grid(len(shown), 3), shown, strict=False):
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         said = [f"{row['ageing_band']} days {as_text.money(row['open_amount'], currency)}" for row in bands]
-        with places[number % len(places)]:
+        with place:
             st.altair_chart(charts.ageing(bands, title), alt=charts.alternative(f"Open amounts by age, {title}", said))
     html(markup.table("Open amounts by age", AGEING_COLUMNS, [ageing_row(frame, row) for row in rows]))
     invoices = frame.ask("open_invoices", limit=_MOST_INVOICES)

@@ -8,7 +8,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html, nothing
+from pipelines.show.page_frame import Frame, grid, html, nothing
 
 FILTERS = ("period", "business", "currency", "kind")
 _MOST_CHARTS = 9
@@ -42,9 +42,8 @@ def draw(frame: Frame) -> None:
         html(markup.notice("No day stood out from what its weekday is used to.", "good"))
     st.subheader(f"{as_text.day(span['from'])} to {as_text.day(until)}")
     html(markup.paragraph(_legend(series[0]["series_count"])))
-    places = st.columns(min(3, len(series)))
-    for number, one in enumerate(series):
-        with places[number % len(places)]:
+    for place, one in zip(grid(len(series), 3), series, strict=False):
+        with place:
             _series(frame, one, span)
 
 

@@ -37,7 +37,7 @@ from recovery_cohorts as cohorts
 left join businesses on cohorts.business_id = businesses.business_id
 where
     cohorts.month_start_date <= getvariable('until')
-    and cohorts.month_start_date > getvariable('until')::date - interval 13 month
+    and cohorts.month_start_date > getvariable('until')::date - interval 12 month
     and is_chosen_business(cohorts.business_id)
     and is_chosen_currency(cohorts.currency_code)
 order by

@@ -36,6 +36,6 @@ select
 from currency_recovery_cohorts
 where
     month_start_date <= getvariable('until')
-    and month_start_date > getvariable('until')::date - interval 13 month
+    and month_start_date > getvariable('until')::date - interval 12 month
     and is_chosen_currency(currency_code)
 order by currency_code asc nulls last, month_start_date desc

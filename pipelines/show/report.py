@@ -1,0 +1,210 @@
+"""The report: one HTML file with the month's figures, for e-mail. It opens offline: charts are drawings within it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from pipelines.errors import WrongUseError
+from pipelines.land.warehouse import make_private_folder
+from pipelines.publish.releases import replace_file
+from pipelines.publish.snapshot import Row, Snapshot
+from pipelines.show import charts, markup, overview_page, reasons_page, recovery_page, trends_page
+from pipelines.show import readable_values as as_text
+from pipelines.show.page_frame import Frame, read_choices
+from pipelines.show.url_filters import read_view
+
+_MOST_CHARTS = 6
+_MOST_ANOMALIES = 20
+_COHORTS = 6
+_TREND_SPAN = timedelta(days=91)
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light; }}
+body {{ font: 16px/1.5 system-ui, "Segoe UI", Roboto, Arial, sans-serif; color: #1b2733; background: #fff;
+  max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.7rem; margin: 0 0 0.25rem; }}
+h2 {{ font-size: 1.25rem; margin: 2rem 0 0.5rem; }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }}
+.charts figure {{ margin: 0; }}
+.charts svg {{ width: 100%; height: auto; }}
+{style}
+@media print {{
+  body {{ margin: 0; max-width: none; font-size: 11pt; }}
+  h2 {{ break-after: avoid; }}
+  .nb-card, figure, tr {{ break-inside: avoid; }}
+  .nb-scroll {{ overflow: visible; }}
+  .nb-table.nb-wide, .nb-table.nb-wider {{ min-width: 0; }}
+  * {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
+}}
+</style>
+</head>
+<body><main>
+{body}
+</main></body>
+</html>
+"""
+
+
+def report_path(analytics: Path) -> Path:
+    """Where the report of a published file is."""
+    return analytics.with_name(f"{analytics.stem}_report.html")
+
+
+def write_report(snapshot: Snapshot, file: Path, now: datetime, period_code: str | None = None) -> Path:
+    """Write the report of a period (the newest whole month by default). Raises WrongUseError for an unknown period."""
+    page = report(snapshot, now, period_code)
+    make_private_folder(file.parent)
+    try:
+        replace_file(file, page.encode())
+    except OSError as error:
+        raise WrongUseError(f"{file} cannot be written ({error.strerror}): check the disk.") from None
+    return file
+
+
+def report(snapshot: Snapshot, now: datetime, period_code: str | None = None) -> str:
+    """The page, whole."""
+    choices = read_choices(snapshot)
+    if not choices.periods:
+        body = "<h1>Payment failures</h1>" + markup.notice("The published file holds no entries yet.")
+        return _PAGE.format(title="Payment failures", style=markup.style(), body=body)
+    view, said = read_view({"period": [period_code]} if period_code else {}, choices)
+    if said:
+        raise WrongUseError(f"There is no period {period_code!r}: write it as 2026-10, 2026-Q4, 2026 or last-28-days.")
+    frame = Frame(snapshot, choices, view, now)
+    title = f"Payment failures, {view.period.label}"
+    return _PAGE.format(title=escape(title), style=markup.style(), body="\n".join(_sections(frame, title)))
+
+
+def _sections(frame: Frame, title: str) -> Iterator[str]:
+    about = frame.snapshot.about
+    yield f"<h1>{escape(title)}</h1>"
+    yield markup.paragraph(
+        f"Data up to {as_text.moment(about.data_as_of_at, frame.zone)} {frame.zone}; published "
+        f"{as_text.moment(about.published_at, frame.zone)} as release {about.release_number}; rules "
+        f"{about.rules_version}."
+    )
+    scopes = frame.ask("scope_rates")
+    if not scopes:
+        yield markup.notice("No payment was attempted in this period.")
+    yield markup.cards(overview_page.rate_card(frame, row, linked=False) for row in scopes)
+    yield from _changes(frame)
+    yield "<h2>By business</h2>"
+    yield markup.table(
+        f"By business and currency, {frame.view.period.label}, highest rate first",
+        overview_page.COLUMNS,
+        [overview_page.rate_row(frame, row, linked=False) for row in frame.ask("business_rates")],
+        css="nb-wide",
+    )
+    yield from _months(frame)
+    yield from _anomalies(frame)
+    yield from _reasons(frame)
+    yield from _recovery(frame)
+    yield "<h2>What these figures mean</h2>"
+    yield markup.definitions(overview_page.DEFINITIONS)
+
+
+def _changes(frame: Frame) -> Iterator[str]:
+    yield "<h2>What changed</h2>"
+    clear = [row for row in frame.ask("business_rates") if row["is_change_clear"]]
+    if not clear:
+        yield markup.notice(
+            f"No business changed by more than chance against {frame.view.period.previous_label}."
+            if frame.view.period.has_previous
+            else "The data does not cover the period before, so there is nothing to compare with."
+        )
+        return
+    yield "<ul>" + "".join(f"<li>{escape(_change(row))}</li>" for row in clear) + "</ul>"
+
+
+def _change(row: Row) -> str:
+    return (
+        f"{row['business_name']}, {as_text.currency(row['currency_code'])}: "
+        f"{as_text.percent(row['previous_attempt_failure_ratio'])} → {as_text.percent(row['attempt_failure_ratio'])} "
+        f"({as_text.points(row['attempt_failure_change_ratio'])}, more than chance)"
+    )
+
+
+def _months(frame: Frame) -> Iterator[str]:
+    groups: dict[str | None, list[Row]] = {}
+    for row in frame.ask("monthly_rates", until=frame.view.period.end_date):
+        groups.setdefault(row["currency_code"], []).append(row)
+    busiest = sorted(groups.items(), key=lambda group: -max(row["attempt_count"] for row in group[1]))
+    yield "<h2>By month</h2>"
+    yield markup.paragraph("The line is the rate, the band its 95 % interval; hollow: outcomes are still due.")
+    yield _figures(
+        (charts.rate_by_month(rows, as_text.currency(code)), f"Failure rate by month, {as_text.currency(code)}")
+        for code, rows in busiest[:_MOST_CHARTS]
+    )
+
+
+def _anomalies(frame: Frame) -> Iterator[str]:
+    until = min(frame.view.period.end_date, frame.view.period.known_until_date)
+    odd = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
+    yield "<h2>Days that stand out</h2>"
+    if not odd:
+        yield markup.notice("No day stood out from what its weekday is used to.", "good")
+        return
+    rows = trends_page.anomaly_rows(frame, odd, linked=False)
+    yield markup.table("Anomalies, the oddest first", trends_page.ANOMALY_COLUMNS, rows, css="nb-wide")
+    series = dict.fromkeys((row["business_id"], row["business_name"], row["currency_code"], row["kind"]) for row in odd)
+    span: dict[str, Any] = {"from": until - _TREND_SPAN, "until": until}
+    yield _figures(
+        (
+            charts.trend(
+                frame.ask("trend_days", **span, business=business_id, currency=code, kind=kind),
+                f"{name}, {as_text.currency(code)}: {as_text.words(kind)}",
+            ),
+            f"Problem entries a day, {name}, {as_text.words(kind)}",
+        )
+        for business_id, name, code, kind in list(series)[:_MOST_CHARTS]
+    )
+
+
+def _reasons(frame: Frame) -> Iterator[str]:
+    rows = [row for row in frame.ask("reasons") if row["failed_attempt_count"]]
+    yield "<h2>Why payments failed</h2>"
+    listed = [reasons_page.reason_row(frame, row, linked=False) for row in rows]
+    yield markup.table(f"Reasons, {frame.view.period.label}", reasons_page.COLUMNS, listed, css="nb-wide")
+
+
+def _recovery(frame: Frame) -> Iterator[str]:
+    groups: dict[str | None, list[Row]] = {}
+    for row in frame.ask("cohorts", until=frame.view.period.end_date):
+        groups.setdefault(row["currency_code"], []).append(row)
+    yield "<h2>Paid after all</h2>"
+    yield markup.paragraph("Share of the invoices that failed in a month and were paid within so many days.")
+    for code, rows in groups.items():
+        yield markup.table(
+            as_text.currency(code),
+            recovery_page.COHORT_COLUMNS,
+            [recovery_page.cohort_row(row) for row in rows[:_COHORTS]],
+            css="nb-wide nb-heat",
+        )
+    listed = [recovery_page.ageing_row(frame, row) for row in frame.ask("open_amounts")]
+    yield markup.table("Still open now, by age", recovery_page.AGEING_COLUMNS, listed)
+
+
+def _figures(drawn: Iterator[tuple[alt.LayerChart, str]]) -> str:
+    made = "".join(
+        f'<figure role="img" aria-label="{escape(said, quote=True)}">{drawing(chart)}</figure>' for chart, said in drawn
+    )
+    return f'<div class="charts">{made}</div>'
+
+
+def drawing(chart: alt.LayerChart) -> str:
+    """A chart as SVG. Its specification names no address, and the converter may reach none."""
+    specification = chart.properties(width=320, height=140).to_dict()
+    specification["config"] = {"font": "Arial", "view": {"stroke": None}, "background": None}
+    svg = vl_convert.vegalite_to_svg(specification, allowed_base_urls=[])
+    return svg[svg.index("<svg") :]

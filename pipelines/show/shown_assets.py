@@ -1,0 +1,30 @@
+"""What people look at, as Dagster assets: the report, made at each publish."""
+
+import dagster as dg
+
+from pipelines.publish.published_assets import ANALYTICS
+from pipelines.publish.snapshot import open_snapshot
+from pipelines.settings import Settings, utc_now
+from pipelines.show.report import report_path, write_report
+
+REPORT = dg.AssetKey(["show", "report"])
+
+
+def shown_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The report of the newest whole month."""
+
+    @dg.asset(
+        key=REPORT,
+        deps=[ANALYTICS],
+        group_name="show",
+        kinds={"html"},
+        description="One HTML file with the month's figures, what changed, anomalies and definitions, for e-mail.",
+    )
+    def report() -> dg.MaterializeResult[None]:
+        with open_snapshot(settings.analytics_path) as snapshot:
+            file = write_report(snapshot, report_path(settings.analytics_path), utc_now())
+        return dg.MaterializeResult(
+            metadata={"path": dg.MetadataValue.path(file.absolute()), "bytes": file.stat().st_size}
+        )
+
+    return [report]
