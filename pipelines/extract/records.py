@@ -118,6 +118,11 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """Records the server sent, the rejected ones included."""
         return len(self.records) + len(self.rejected)
 
+    @property
+    def ids(self) -> set[int | None]:
+        """Ids of all that it sent; None among them where a rejected record's cannot be read."""
+        return {record.id for record in self.records} | {record.id for record in self.rejected}
+
 
 class FieldError(msgspec.Struct, rename="pascal"):
     """One property that a write was refused for."""

@@ -161,9 +161,6 @@ def seek(
             _check_seam(source, axis, known, answer, dialect)
             yield Step(answer, asked)
             continue
-        if asked.span == MINUTE:
-            yield from _read_minute(source, axis, asked, dialect)
-            continue
         instants = _known_instants(axis, answer)
         climbs, is_sorted = _ascents(instants), _is_sorted(axis, answer, instants)
         last = min(floor_minute(_complete_until(answer, instants, dialect)), asked.end)
@@ -178,6 +175,9 @@ def seek(
             yield Step(answer, Window(asked.start, last))
             todo.append(Window(last, asked.end))
             seams[last] = _seam_at(axis, answer, last)
+            continue
+        if asked.span == MINUTE:
+            yield from _read_minute(source, axis, asked, dialect)
             continue
         seams[asked.start] = known
         if 0 < misses <= len(_DIRECTIONS):
@@ -268,7 +268,7 @@ def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
 
 def _check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect) -> None:
     """A filter read in a zone ahead leaves hours out without one row outside the range; known rows betray it."""
-    if not seam or any(row.id in _ids(answer) for row in seam):
+    if not seam or not answer.ids.isdisjoint(row.id for row in seam):
         return
     is_any_left = answer.record_count > 0
     for row in seam[:_SEAM_ROWS]:
@@ -294,7 +294,7 @@ def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -
             total, size, ids = answer.total_items, min(dialect.page_size, max(1, answer.page_size)), set[int | None]()
             for page in range(max(1, -(-total // size)), 0, -1):
                 answer = _ask(source, axis, minute, dialect, page=page, size=size, order_by="Id")
-                ids |= _ids(answer)
+                ids |= answer.ids
                 if (answer.total_items, answer.page_size) != (total, size):
                     break
                 is_consistent = page == 1 and len(ids) == total
@@ -304,10 +304,6 @@ def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -
     except DeepPageError:
         pass  # this server refuses so deep a page: the minute stays open, and the ledger says so
     dialect.open_minutes.append(minute.start)
-
-
-def _ids(answer: SearchAnswer) -> set[int | None]:
-    return {record.id for record in answer.records} | {record.id for record in answer.rejected}
 
 
 def _is_whole(answer: SearchAnswer) -> bool:

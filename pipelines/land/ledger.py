@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from pipelines.extract.seek import Axis, KnownRow
+from pipelines.extract.seek import UPDATED_ON, Axis, KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
 
 _SEAM_ROWS = 5
@@ -94,12 +94,19 @@ def windows_to_pull(
     return wanted
 
 
+def is_placed(axis: Axis) -> str:
+    """The SQL condition for rows that a range filter on the axis can find: not those whose UpdatedOn is null."""
+    return "has_updated_on is not false" if axis is UPDATED_ON else "true"
+
+
 def newest_row_at(connection: duckdb.DuckDBPyConnection, axis: Axis, page_size: int) -> datetime | None:
     """Instant of the newest landed row on an axis; None where there is none or its minute would fill half a page."""
     row = connection.execute(
         f"""
         with newest as (
-            select max({axis.column}) as newest_at from land.coworker_invoice_histories where deleted_at is null
+            select max({axis.column}) as newest_at
+            from land.coworker_invoice_histories
+            where deleted_at is null and {is_placed(axis)}
         )
 
         select
@@ -121,7 +128,7 @@ def seam_of(connection: duckdb.DuckDBPyConnection, axis: Axis, window: Window) -
         f"""
         select id, coworker_invoice_id, {axis.column}
         from land.coworker_invoice_histories
-        where {axis.column} >= $start and {axis.column} < $end and deleted_at is null
+        where {axis.column} >= $start and {axis.column} < $end and deleted_at is null and {is_placed(axis)}
         order by {axis.column}
         limit {_SEAM_ROWS}
         """,  # noqa: S608 - the column is one of ours

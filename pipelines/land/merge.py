@@ -92,6 +92,7 @@ def _frame(records: Sequence[HistoryRecord], seen_at: datetime) -> pl.DataFrame:
         if _schema()[name] == pl.String and isinstance(values[0], msgspec.Raw):
             values = [_json_text(value) for value in values]
         columns[name] = pl.Series(values, dtype=_schema()[name])
+    columns["has_updated_on"] = pl.Series([r.has_updated_on for r in records], dtype=pl.Boolean)
     columns["extra"] = pl.Series([r.extra and r.extra.decode() for r in records], dtype=pl.String)
     columns["raw"] = pl.Series([r.raw.decode() for r in records], dtype=pl.String)
     return pl.DataFrame(columns).with_columns(_seen(seen_at))

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -52,6 +52,7 @@ def open_warehouse(
         _attach(connection, settings, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")  # DuckDB draws it on stdout, amid what was asked for
         connection.execute("set variable reporting_timezone = $zone", {"zone": settings.reporting_timezone})
         if not read_only:
             if settings.is_lake:
@@ -88,7 +89,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("rollback")
+        with suppress(duckdb.Error):  # after a full disk there is no transaction left, and the reason matters more
+            connection.execute("rollback")
         raise
     connection.execute("commit")
 

@@ -1,5 +1,6 @@
 -- One row per CoworkerInvoiceHistory record: its newest known content. No keys or indexes: MERGE INTO and the
--- checks keep `id` unique, on a DuckDB file and on DuckLake alike.
+-- checks keep `id` unique, on a DuckDB file and on DuckLake alike. Where the API's UpdatedOn is null `updated_on` is
+-- `created_on`, and `has_updated_on` false: no filter on UpdatedOn finds such a record.
 create table if not exists land.coworker_invoice_histories (
     id bigint,
     unique_id varchar,
@@ -29,6 +30,7 @@ create table if not exists land.coworker_invoice_histories (
     to_string_text varchar,
     localization_details json,
     custom_fields json,
+    has_updated_on boolean,
     extra json,
     content_hash varchar,
     first_seen_at timestamptz,

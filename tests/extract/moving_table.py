@@ -10,7 +10,8 @@ from pipelines.extract.records import HistoryRecord, SearchAnswer
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 FilterEnd = Literal["second", "minute", "whole minute", "exclusive"]
-Order = Literal["0 ascends", "1 ascends", "always descends", "by id"]
+Order = Literal["0 ascends", "1 ascends", "always descends", "by id", "by created", "none"]
+AXES = ("updated_on", "created_on", "coworker_invoice_paid_on", "coworker_invoice_refunded_on")
 
 
 def at(seconds: int) -> datetime:
@@ -19,7 +20,11 @@ def at(seconds: int) -> datetime:
 
 @dataclass
 class MovingTable:
-    """Rows are Id → UpdatedOn. `changes_between` says how many changes happen before each answer."""
+    """Rows are Id → UpdatedOn, three to an invoice. `changes_between` says how many changes happen before each answer.
+
+    `halves_sizes`: at times a page is half as large as asked for. `shows_null`: rows that never changed show no
+    UpdatedOn, and the filter takes their CreatedOn.
+    """
 
     rows: dict[int, datetime]
     now: datetime
@@ -33,6 +38,9 @@ class MovingTable:
     next_id: int = 0
     deleted: set[int] = field(default_factory=set)
     created: dict[int, datetime] = field(default_factory=dict)
+    paid: dict[int, datetime] = field(default_factory=dict)
+    halves_sizes: bool = False
+    shows_null: bool = False
 
     def __post_init__(self):
         # Ids are given in order of creation, and a row is updated no earlier than it is created.
@@ -46,7 +54,9 @@ class MovingTable:
         for _ in range(self.changes_between):
             self.change()
         size = min(size or 25, self.largest_page)
-        hits = [i for i, updated in self.rows.items() if self.holds(filters, i, updated)]
+        if self.halves_sizes and self.rng.random() < 0.2:
+            size = max(1, size // 2)
+        hits = [row_id for row_id in self.rows if self.holds(filters, row_id)]
         if self.shuffles_ties:
             self.rng.shuffle(hits)
         self.sort(hits, order_by, direction)
@@ -61,34 +71,51 @@ class MovingTable:
             answered_at=self.now,
         )
 
-    def holds(self, filters: HistoryFilters, row_id: int, updated: datetime) -> bool:
+    def holds(self, filters: HistoryFilters, row_id: int) -> bool:
         if filters.coworker_invoice_id is not None:
             return filters.coworker_invoice_id == row_id // 3
-        end = filters.to_updated_on
-        if filters.from_updated_on is not None and updated < filters.from_updated_on:
-            return False
-        if end is None:
+        return all(
+            self.is_within(self.value(row_id, axis), getattr(filters, f"from_{axis}"), getattr(filters, f"to_{axis}"))
+            for axis in AXES
+        )
+
+    def value(self, row_id: int, axis: str) -> datetime | None:
+        """Where a row lies on an axis."""
+        match axis.removeprefix("coworker_invoice_"):
+            case "updated_on":
+                return self.rows[row_id]
+            case "created_on":
+                return self.created[row_id]
+            case "paid_on":
+                return self.paid.get(row_id // 3)
+        return None
+
+    def is_within(self, value: datetime | None, start: datetime | None, end: datetime | None) -> bool:
+        if start is None or end is None:
             return True
+        if value is None or value < start:
+            return False
         match self.filter_end:
             case "second":
-                return updated <= end
+                return value <= end
             case "minute":
-                return updated.replace(second=0) <= end
+                return value.replace(second=0) <= end
             case "whole minute":
-                return updated < end + timedelta(minutes=1)
+                return value < end + timedelta(minutes=1)
             case "exclusive":
-                return updated < end
+                return value < end
 
     def sort(self, hits: list[int], order_by: str | None, direction: int | None) -> None:
         if order_by == "Id" or self.order == "by id":
             hits.sort()
             return
-        descends = {
-            "0 ascends": direction != 0,
-            "1 ascends": direction != 1,
-            "always descends": True,
-        }[self.order]
-        hits.sort(key=lambda i: self.rows[i], reverse=descends)
+        if self.order == "none":
+            self.rng.shuffle(hits)
+            return
+        descends = {"0 ascends": direction != 0, "1 ascends": direction != 1, "always descends": True}
+        axis = {"CreatedOn": "created_on", "CoworkerInvoicePaidOn": "coworker_invoice_paid_on"}
+        column = "created_on" if self.order == "by created" else axis.get(order_by or "", "updated_on")
+        hits.sort(key=lambda i: self.value(i, column) or EPOCH, reverse=descends.get(self.order, False))
 
     def change(self) -> None:
         what = self.rng.choice(["update", "update", "delete", "insert"])
@@ -105,9 +132,14 @@ class MovingTable:
             self.deleted.add(row_id)
 
     def record(self, row_id: int) -> HistoryRecord:
+        updated, paid = self.rows[row_id], self.paid.get(row_id // 3)
         return HistoryRecord(
             id=row_id,
             coworker_invoice_id=row_id // 3,
-            updated_on=self.rows[row_id],
+            updated_on=updated,
+            has_updated_on=not (self.shows_null and updated == self.created[row_id]),
             created_on=self.created[row_id],
+            coworker_invoice_paid=paid is not None,
+            coworker_invoice_paid_on=paid,
+            raw=f'{{"Id": {row_id}, "UpdatedOn": "{updated}", "PaidOn": "{paid}"}}'.encode(),
         )

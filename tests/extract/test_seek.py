@@ -3,12 +3,25 @@
 import random
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving_table import EPOCH, MovingTable, at
 
-from pipelines.extract.seek import UPDATED_ON, Dialect, OutsideRangeError, SeamError, seek
+from pipelines.extract.failures import DeepPageError
+from pipelines.extract.records import EnvelopeError
+from pipelines.extract.seek import (
+    UPDATED_ON,
+    Dialect,
+    KnownRow,
+    NothingThereError,
+    OutsideRangeError,
+    SeamError,
+    ShiftedFilterError,
+    first_instant,
+    seek,
+)
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, merge
 
 SETTLE = timedelta(minutes=5)
@@ -40,7 +53,7 @@ rows = st.one_of(
 
 def tables(changes):
     return st.builds(
-        lambda seconds, seed, end, order, largest, shuffles, moving: MovingTable(
+        lambda seconds, seed, end, order, largest, shuffles, halves, nulls, moving: MovingTable(
             rows={i: at(s) for i, s in enumerate(seconds)},
             now=EPOCH + timedelta(days=31),
             rng=random.Random(seed),
@@ -48,13 +61,17 @@ def tables(changes):
             order=order,
             largest_page=largest,
             shuffles_ties=shuffles,
+            halves_sizes=halves,
+            shows_null=nulls,
             changes_between=moving,
         ),
         rows,
         st.integers(0, 2**32),
         st.sampled_from(["second", "minute", "whole minute", "exclusive"]),
-        st.sampled_from(["0 ascends", "0 ascends", "1 ascends", "always descends", "by id"]),
+        st.sampled_from(["0 ascends", "0 ascends", "1 ascends", "always descends", "by id", "by created", "none"]),
         st.sampled_from([3, 40, 10_000]),
+        st.booleans(),
+        st.booleans(),
         st.booleans(),
         changes,
     )
@@ -64,7 +81,11 @@ def check_that_a_moving_table_is_read_exactly(table, page_size):
     landed = {}
     window = Window(EPOCH - timedelta(days=1), frozen_end(table))
 
-    closed, dialect = pull(table, window, page_size, landed)
+    try:
+        closed, dialect = pull(table, window, page_size, landed)
+    except NothingThereError:
+        assert not table.rows
+        return
 
     for row_id, updated in table.rows.items():
         if any(updated in done for done in closed):
@@ -125,20 +146,11 @@ def test_years_with_few_rows_cost_one_question():
     assert table.requests == 1
 
 
-def test_a_server_that_sorts_by_id_alone_is_still_read_exactly():
-    table = spread_table(500, order="by id")
-    for moved in range(0, 500, 7):
-        table.rows[moved] = at(500 * 60 + moved)
-
-    check_that_a_moving_table_is_read_exactly(table, 20)
-
-
 class ZoneAhead(MovingTable):
     """Reads filter values as if they were hours later: rows are left out, and none lies outside the range."""
 
-    def holds(self, filters, row_id, updated):
-        is_filtered_by_time = filters.from_updated_on is not None
-        return super().holds(filters, row_id, updated - timedelta(hours=5) if is_filtered_by_time else updated)
+    def is_within(self, value, start, end):
+        return super().is_within(value and value - timedelta(hours=5), start, end)
 
 
 def test_a_filter_that_leaves_hours_out_is_found_by_the_seam():
@@ -151,7 +163,7 @@ def test_a_filter_that_leaves_hours_out_is_found_by_the_seam():
 
 
 class IgnoredFilter(MovingTable):
-    def holds(self, filters, row_id, updated):
+    def holds(self, filters, row_id):
         return True
 
 
@@ -161,3 +173,138 @@ def test_an_ignored_filter_is_refused_before_anything_is_closed():
 
     with pytest.raises(OutsideRangeError, match="ignored"):
         list(seek(table, UPDATED_ON, window, Dialect(100)))
+
+
+@pytest.mark.parametrize("order", ["by id", "by created", "none", "always descends"])
+def test_a_server_that_sorts_by_anything_else_is_still_read_exactly(order):
+    table = spread_table(500, order=order)
+    for moved in range(0, 500, 7):
+        table.rows[moved] = at(500 * 60 + moved)
+
+    check_that_a_moving_table_is_read_exactly(table, 20)
+
+
+def test_an_order_that_only_looks_like_time_closes_nothing_too_early():
+    # Sorted by CreatedOn; of each page only the last row was updated since, so that UpdatedOn ascends all the way.
+    table = spread_table(200, order="by created", shuffles_ties=False)
+    table.rows[19] = at(150 * 60)
+
+    check_that_a_moving_table_is_read_exactly(table, 20)
+
+
+def test_one_smaller_page_does_not_make_all_later_ones_small():
+    table = spread_table(5_000, apart=61)
+    sizes = iter([100, 50])
+    search = table.search
+    table.search = lambda *args, **asked: search(*args, **asked | {"size": min(asked["size"], next(sizes, 100))})
+
+    pull(table, Window(EPOCH, frozen_end(table)), 100, {})
+
+    assert table.requests <= 1.05 * 50 + 5
+
+
+def test_a_server_that_clamps_the_size_costs_what_its_pages_cost():
+    table = spread_table(5_000, apart=61, largest_page=50)
+
+    _, dialect = pull(table, Window(EPOCH, frozen_end(table)), 100, {})
+
+    assert dialect.honoured_size == 50
+    assert table.requests <= 1.05 * 100 + 5
+
+
+def test_rows_without_updated_on_are_no_proof_of_an_ignored_filter():
+    table = spread_table(300, shows_null=True)
+    for moved in range(0, 300, 3):
+        table.rows[moved] = at(400 * 60 + moved)
+
+    check_that_a_moving_table_is_read_exactly(table, 20)
+
+
+def test_an_answer_without_rows_that_promises_more_is_refused():
+    table = spread_table(0)
+    search = table.search
+    table.search = lambda *args, **asked: msgspec.structs.replace(search(*args, **asked), has_next_page=True)
+
+    with pytest.raises(EnvelopeError):
+        list(seek(table, UPDATED_ON, Window(EPOCH, at(3600)), Dialect(100)))
+
+
+def seam_of(table, *ids):
+    return tuple(KnownRow(i, i // 3, table.rows[i]) for i in ids)
+
+
+def test_a_table_that_is_suddenly_empty_is_a_lost_role_and_not_a_quiet_night():
+    table = spread_table(10)
+    seam = seam_of(table, 3)
+    table.rows.clear()
+
+    with pytest.raises(NothingThereError, match="lost role"):
+        list(seek(table, UPDATED_ON, Window(EPOCH, frozen_end(table)), Dialect(100), seam))
+
+
+def test_known_rows_that_are_gone_or_have_moved_on_are_no_broken_seam():
+    table = spread_table(10)
+    seam = seam_of(table, 3, 4)
+    del table.rows[3]
+    table.rows[4] = table.now
+
+    (step,) = seek(table, UPDATED_ON, Window(at(180), frozen_end(table)), Dialect(100), seam)
+
+    assert step.closed
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_shifted_filter_is_found_in_either_direction(hours):
+    table = spread_table(1000)
+    within = table.is_within
+    table.is_within = lambda value, start, end: within(value and value + timedelta(hours=hours), start, end)
+
+    with pytest.raises(ShiftedFilterError, match="NEXUDUS_FILTER_TIMEZONE"):
+        list(seek(table, UPDATED_ON, Window(at(3600 * 6), frozen_end(table)), Dialect(100)))
+
+
+@pytest.mark.parametrize("order", ["0 ascends", "1 ascends"])
+def test_the_first_instant_is_found_whichever_direction_ascends(order):
+    table = spread_table(1000, order=order)
+
+    _, first = first_instant(table, UPDATED_ON, Window(EPOCH - timedelta(days=999), at(10**6)), Dialect(100))
+
+    assert first == EPOCH
+    assert table.requests <= 2
+
+
+@pytest.mark.parametrize("trouble", [{"shows_null": True}, {"order": "none"}, {"order": "always descends"}])
+def test_no_first_instant_is_better_than_a_wrong_one(trouble):
+    table = spread_table(1000, **trouble)
+
+    _, first = first_instant(table, UPDATED_ON, Window(EPOCH - timedelta(days=999), at(10**6)), Dialect(100))
+
+    assert first is None
+
+
+def test_a_batch_on_the_stroke_of_a_minute_does_not_make_the_minute_before_it_dense():
+    rows = {i: at(i * 30) for i in range(100)} | {i: at(6000) for i in range(100, 160)}
+    table = DeepPagesRefused(rows, EPOCH + timedelta(days=40), random.Random(1), filter_end="second")
+    window = Window(EPOCH, frozen_end(table))
+
+    closed, _ = pull(table, window, 20, {})
+
+    assert gaps([window], closed) == [Window(at(6000), at(6060))]
+
+
+class DeepPagesRefused(MovingTable):
+    def search(self, *args, page=1, **asked):
+        if page > 2:
+            raise DeepPageError("403")
+        return super().search(*args, page=page, **asked)
+
+
+def test_a_minute_deeper_than_the_server_pages_stays_open_and_the_rest_is_closed():
+    rows = {i: at(605 + i % 7 if i < 50 else i * 60) for i in range(100)}
+    table = DeepPagesRefused(rows, EPOCH + timedelta(days=40), random.Random(1))
+    window = Window(EPOCH, frozen_end(table))
+
+    closed, dialect = pull(table, window, 10, {})
+
+    assert dialect.open_minutes == [at(600)]
+    assert gaps([window], closed) == [Window(at(600), at(660))]
