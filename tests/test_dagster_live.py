@@ -1,0 +1,192 @@
+"""The real daemon and webserver, as processes: ticks, backfills, a power cut, and what a person sees in a browser."""
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from dagster_services import LOCATION, PROJECT, Services, dagster_services, wait_for
+
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.server import running_sandbox
+
+pytestmark = pytest.mark.slow
+HISTORIES = ["land", "coworker_invoice_histories"]
+EVERY_MINUTE = "* * * * *"
+SEEN = PROJECT / "docs" / "images"
+
+
+def published_ids(services):
+    with duckdb.connect(str(services.folder / "data" / "analytics.duckdb"), read_only=True) as published:
+        return {row[0] for row in published.execute("select entry_id from history_entries").fetchall()}
+
+
+def succeeded(job):
+    return lambda run: run["jobName"] == job and run["status"] == "SUCCESS"
+
+
+def months_back(count):
+    now = datetime.now(UTC)
+    month = now.year * 12 + now.month - 1
+    return [f"{each // 12}-{each % 12 + 1:02}-01" for each in range(month - count + 1, month + 1)]
+
+
+def start_backfill(services: Services, partitions):
+    answer = services.ask(
+        """mutation ($backfill: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $backfill) {
+            ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+        backfill={"assetSelection": [{"path": HISTORIES}], "partitionNames": partitions},
+    )
+    return answer["launchPartitionBackfill"]["backfillId"]
+
+
+def backfill_status(services, backfill):
+    answer = services.ask(
+        "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }",
+        id=backfill,
+    )
+    return answer["partitionBackfillOrError"]["status"]
+
+
+def history_node(services):
+    answer = services.ask(
+        """query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+            partitionStats { numMaterialized numPartitions }
+            assetMaterializations(limit: 1) { runId metadataEntries { label ... on IntMetadataEntry { intValue } } }
+            assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
+        } } }""",
+        key={"path": HISTORIES},
+    )
+    return answer["assetNodeOrError"]
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory):
+    """Two years of history, a backfill of them asked for at once, and a daily sync whose hour comes every minute."""
+    folder = tmp_path_factory.mktemp("living")
+    operator = make_operator(size=2400, months=24, until=datetime.now(UTC))
+    with (
+        running_sandbox(operator) as sandbox,
+        dagster_services(folder, sandbox, daily_sync_cron=EVERY_MINUTE, reporting_timezone="Europe/London") as services,
+    ):
+        services.start_webserver()
+        backfill = start_backfill(services, months_back(24))
+        services.start_daemon()
+        wait_for(lambda: backfill_status(services, backfill) == "COMPLETED_SUCCESS", "the backfill", services.logs)
+        run = services.wait_for_run(succeeded("daily_sync"))
+        yield sandbox, services, backfill, run
+
+
+def test_a_backfill_of_24_months_is_one_run(living):
+    _, services, backfill, _ = living
+
+    runs = [run for run in services.runs() if {"key": "dagster/backfill", "value": backfill} in run["tags"]]
+
+    assert [run["status"] for run in runs] == ["SUCCESS"]
+    assert history_node(services)["partitionStats"]["numMaterialized"] >= 24
+
+
+def test_a_tick_of_the_schedule_syncs_and_publishes_all_there_is(living):
+    sandbox, services, _, run = living
+    truth = {row["Id"] for row in sandbox.store.truth() if not row["CoworkerInvoiceDraft"]}
+
+    assert {"key": "dagster/schedule_name", "value": "daily_sync"} in run["tags"]
+    assert published_ids(services) <= {row["Id"] for row in sandbox.store.truth()}
+    assert len(published_ids(services)) >= 0.9 * len(truth)
+
+
+def test_graphql_tells_what_was_pulled_and_that_it_is_fresh(living):
+    sandbox, services, _, _ = living
+    node = history_node(services)
+
+    told = {entry["label"]: entry.get("intValue") for entry in node["assetMaterializations"][0]["metadataEntries"]}
+    assert told["dagster/row_count"] == len(sandbox.store.truth())
+    assert told["rows_rejected"] == 0
+    checks = {
+        check["name"]: check["executionForLatestMaterialization"] for check in node["assetChecksOrError"]["checks"]
+    }
+    assert set(checks) == {"newest_data_is_recent"}
+
+
+def test_all_was_asked_for_about_once(living):
+    sandbox, _, _, _ = living
+
+    assert sandbox.requests.data_count < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "ready", "words"),
+    [
+        ("graph", "/asset-groups?expanded-all=1", "text=coworker_invoice_histories", ["land", "model", "publish"]),
+        ("asset", "/assets/land/coworker_invoice_histories", "text=rows_new", ["Row count", "rows_changed", "Owners"]),
+    ],
+)
+def test_a_person_sees_the_graph_and_what_an_asset_holds(living, tmp_path, name, path, ready, words):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = next((file for file in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(file).exists()), None)
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    _, services, _, _ = living
+    services.kill("dagster-daemon")  # no new run while one looks
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(services.url + path)
+        if name == "graph":
+            page.get_by_role("button").filter(has_text="Jump to").first.wait_for(timeout=60_000, state="attached")
+        page.wait_for_selector(ready, timeout=60_000, state="attached")
+        page.wait_for_timeout(3000)
+        seen = page.inner_text("body")
+        page.screenshot(path=os.environ.get("DAGSTER_SCREENSHOTS", str(tmp_path)) + f"/dagster-{name}.png")
+        browser.close()
+    services.start_daemon()
+    assert all(word in seen for word in words)
+
+
+def test_a_daemon_killed_in_mid_run_is_followed_by_runs_that_finish_the_work(tmp_path):
+    operator = make_operator(size=2000, months=12, until=datetime.now(UTC))
+    with (
+        running_sandbox(operator) as sandbox,
+        dagster_services(tmp_path, sandbox, daily_sync_cron=EVERY_MINUTE, page_size=100) as services,
+    ):
+        sandbox.knobs.slow_rate, sandbox.knobs.slow_seconds = 1.0, 1.0
+        services.start_webserver()
+        services.start_daemon()
+        wait_for(lambda: sandbox.requests.data_count >= 5, "the middle of a run", services.logs)
+        services.kill("dagster-daemon")
+        asked_before = sandbox.requests.data_count
+        sandbox.knobs.slow_rate = 0.0
+        (cut_off,) = [run["id"] for run in services.runs() if run["status"] == "STARTED"]
+
+        services.start_daemon()
+        services.wait_for_run(succeeded("daily_sync"))
+        wait_for(lambda: {run["id"]: run["status"] for run in services.runs()}[cut_off] == "FAILURE", "the verdict")
+
+        truth = {row["Id"] for row in sandbox.store.truth()}
+        assert published_ids(services) <= truth
+        assert len(published_ids(services)) >= 0.9 * len(truth)
+        pages = -(-len(truth) // 100)
+        assert asked_before + sandbox.requests.data_count <= 2 * asked_before + 1.2 * pages + 60
+        with duckdb.connect(str(services.folder / "data" / "analytics.duckdb"), read_only=True) as published:
+            assert published.execute("select count(*) = count(distinct entry_id) from history_entries").fetchone()[0]
+
+
+def test_dagster_dev_works_from_a_fresh_checkout_with_no_settings(tmp_path):
+    checkout = tmp_path / "checkout"
+    subprocess.run(["git", "clone", "-q", str(PROJECT), str(checkout)], check=True)  # noqa: S607 - git is where it is
+    services = Services(checkout, {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}})
+    try:
+        services.port = 3917
+        services.start("dagster", "dev", "-w", "workspace.yaml", "-p", str(services.port))
+        wait_for(lambda: services.ask("{ version }"), "the webserver", services.logs)
+        answer = services.ask(
+            "query ($at: RepositorySelector!) { repositoryOrError(repositorySelector: $at) "
+            "{ ... on Repository { schedules { name } } ... on PythonError { message } } }",
+            at=LOCATION,
+        )
+        names = {schedule["name"] for schedule in answer["repositoryOrError"]["schedules"]}
+        assert names == {"daily_sync", "hourly_sync", "monthly_reconcile"}
+    finally:
+        services.kill("dagster")
