@@ -233,6 +233,53 @@ def escalate(
     verbs.escalate(load_settings(), limit, send=send)
 
 
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8501,
+    file: Annotated[Path | None, typer.Option(help="Published file to show instead of NEXUDUS_ANALYTICS.")] = None,
+    address: Annotated[str, typer.Option(help="Address to serve on; by default this machine only.")] = "127.0.0.1",
+) -> None:
+    """Show the figures in a browser; the page follows each new published file."""
+    from pipelines.show.serving import serve  # noqa: PLC0415 - see demo
+
+    say(f"The dashboard answers on http://{address}:{port}; stop it with Ctrl-C.")
+    serve(file or load_settings().analytics_path, port, address)
+
+
+@app.command()
+def report(
+    period: Annotated[str | None, typer.Option(help="2026-10, 2026-Q4, 2026 or last-28-days.")] = None,
+    to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+) -> None:
+    """Write the report of a period, the newest whole month by default: one HTML file that opens offline."""
+    from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
+    from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - see demo
+
+    analytics = load_settings().analytics_path
+    with open_snapshot(analytics) as snapshot:
+        say(f"Report: {write_report(snapshot, to or report_path(analytics), utc_now(), period)}")
+
+
+@app.command()
+def export(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="xlsx (one workbook) or csv (a file a table).")] = "xlsx",
+    to: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+) -> None:
+    """Export published tables for spreadsheets; no cell is ever a formula."""
+    from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
+    from pipelines.publish.spreadsheets import checked_format  # noqa: PLC0415 - see demo
+    from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo
+
+    settings = load_settings()
+    with open_snapshot(settings.analytics_path) as snapshot:
+        done = write(snapshot, to or settings.data_dir / "export", checked_format(kind), tables or [])
+    for made in done.files:
+        say(f"Exported {made}")
+    for sentence in done.left_out:
+        err.print(sentence, highlight=False, markup=False)
+
+
 def _say_where(sandbox: "Sandbox") -> None:
     say(f"The sandbox answers on {sandbox.base_url}; stop it with Ctrl-C.")
 

@@ -16,6 +16,7 @@ from pipelines.publish import published_assets as publish
 from pipelines.record import record_jobs as record
 from pipelines.schedules import sync_jobs, sync_schedules
 from pipelines.settings import Settings, load_settings
+from pipelines.show import shown_assets as show
 from pipelines.sql_files import sql_folder
 
 # Backfill policies are marked beta since 2023; the lock file pins the Dagster that they are tried with.
@@ -25,9 +26,15 @@ WAREHOUSE_POOL = "nexudus_warehouse"
 """The concurrency pool of every step that opens the warehouse; dagster.yaml gives it one place."""
 
 Asset = dg.AssetsDefinition | dg.AssetSpec
-_CODE = {"land": land, "model": model, "publish": publish, "record": record}
+_CODE = {"land": land, "model": model, "publish": publish, "record": record, "show": show}
 # Whose question it is when a figure looks odd: how it was read, or what it means.
-_OWNERS = {"land": "team:data", "record": "team:data", "model": "team:finance", "publish": "team:finance"}
+_OWNERS = {
+    "land": "team:data",
+    "record": "team:data",
+    "model": "team:finance",
+    "publish": "team:finance",
+    "show": "team:finance",
+}
 
 
 def build_definitions(
@@ -50,6 +57,7 @@ def build_definitions(
             *model.model_assets(settings, open_warehouse, models, pool=pool),
             *publish.published_assets(settings, models, pool=pool),
             *record.recorded_assets(settings),
+            *show.shown_assets(settings),
         ]
     )
     if key_prefix:

@@ -20,6 +20,7 @@ from pipelines.publish.snapshot import Snapshot
 
 Format = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
+_FORMATS: tuple[Format, ...] = ("csv", "xlsx")
 _SHEET_NAME_LENGTH = 31
 # What spreadsheet programs take for the begin of a formula, after blanks and in full width too (OWASP, CSV injection).
 _FORMULA = r"^[\s\x00]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - the full-width signs are meant
@@ -32,6 +33,14 @@ class Exported(NamedTuple):
 
     files: list[Path]
     left_out: list[str]
+
+
+def checked_format(text: str) -> Format:
+    """The format that a text names. Raises WrongUseError."""
+    for known in _FORMATS:
+        if text == known:
+            return known
+    raise WrongUseError(f"There is no format {text!r}: write {' or '.join(_FORMATS)}.")
 
 
 def export(

@@ -5,7 +5,6 @@ import dagster as dg
 from pipelines.publish.published_assets import ANALYTICS
 from pipelines.publish.snapshot import open_snapshot
 from pipelines.settings import Settings, utc_now
-from pipelines.show.report import report_path, write_report
 
 REPORT = dg.AssetKey(["show", "report"])
 
@@ -21,6 +20,8 @@ def shown_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         description="One HTML file with the month's figures, what changed, anomalies and definitions, for e-mail.",
     )
     def report() -> dg.MaterializeResult[None]:
+        from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - Streamlit takes a second to import
+
         with open_snapshot(settings.analytics_path) as snapshot:
             file = write_report(snapshot, report_path(settings.analytics_path), utc_now())
         return dg.MaterializeResult(
