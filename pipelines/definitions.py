@@ -56,7 +56,7 @@ def build_definitions(
             *land.landed_assets(settings, on_step, pool=pool),
             *model.model_assets(settings, open_warehouse, models, pool=pool),
             *publish.published_assets(settings, models, pool=pool),
-            *record.recorded_assets(settings),
+            *record.recorded_assets(settings, pool=pool),
             *show.shown_assets(settings),
         ]
     )

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -99,10 +99,11 @@ def test_a_tick_of_the_schedule_syncs_and_publishes_all_there_is(living):
 
 def test_graphql_tells_what_was_pulled_and_that_it_is_fresh(living):
     sandbox, services, _, _ = living
+    settled = [row for row in sandbox.store.truth() if row["UpdatedOn"] < datetime.now(UTC) - timedelta(minutes=10)]
     node = history_node(services)
 
     told = {entry["label"]: entry.get("intValue") for entry in node["assetMaterializations"][0]["metadataEntries"]}
-    assert told["dagster/row_count"] == len(sandbox.store.truth())
+    assert len(settled) <= told["dagster/row_count"] <= len(sandbox.store.truth())
     assert told["rows_rejected"] == 0
     checks = {
         check["name"]: check["executionForLatestMaterialization"] for check in node["assetChecksOrError"]["checks"]
@@ -123,7 +124,7 @@ def test_all_was_asked_for_about_once(living):
         ("asset", "/assets/land/coworker_invoice_histories", "text=rows_new", ["Row count", "rows_changed", "Owners"]),
     ],
 )
-def test_a_person_sees_the_graph_and_what_an_asset_holds(living, tmp_path, name, path, ready, words):
+def test_a_person_sees_the_graph_and_what_an_asset_holds(living, tmp_path, name, path, ready, words):  # noqa: PLR0917 - a table's columns
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = next((file for file in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(file).exists()), None)
     if chromium is None:
@@ -175,7 +176,7 @@ def test_a_daemon_killed_in_mid_run_is_followed_by_runs_that_finish_the_work(tmp
 
 def test_dagster_dev_works_from_a_fresh_checkout_with_no_settings(tmp_path):
     checkout = tmp_path / "checkout"
-    subprocess.run(["git", "clone", "-q", str(PROJECT), str(checkout)], check=True)  # noqa: S607 - git is where it is
+    subprocess.run(["git", "clone", "-q", str(PROJECT), str(checkout)], check=True)
     services = Services(checkout, {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}})
     try:
         services.port = 3917

@@ -47,8 +47,11 @@ def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
     return job
 
 
-def recorded_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The outbox as an upstream of what is published; and, where the setting says so, the escalations after it."""
+def recorded_assets(settings: Settings, *, pool: str | None = None) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The outbox as an upstream of what is published; and, where the setting says so, the escalations after it.
+
+    `pool` is the concurrency pool of those who write the warehouse.
+    """
     outbox = dg.AssetSpec(
         OUTBOX,
         group_name="record",
@@ -62,6 +65,7 @@ def recorded_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSp
         key=ESCALATIONS,
         deps=[ANALYTICS],
         group_name="record",
+        pool=pool,
         kinds={"api"},
         description="Follow-ups created in Nexudus after a sync, for NEXUDUS_ESCALATE_AFTER_SYNC is true.",
     )
