@@ -19,6 +19,8 @@ from pipelines.settings import Settings
 _POSTGRES = "ducklake:postgres:"
 _WAIT_FOR_TURN = timedelta(minutes=5)
 _TURN = 0x6E65786C616B65  # any number that nobody else locks in this PostgreSQL database
+# A file is written anew once this share of its rows is deleted: reading past deleted rows costs each reader.
+_REWRITTEN_FROM_SHARE = 0.05
 _HOW_TO_INSTALL = "run `uv sync --extra lake` in a checkout, or `pip install 'nexudus-billing[lake]'`"
 
 # Loading an extension takes most of a second, for its signature is checked; so an instance of DuckDB that has them is
@@ -108,12 +110,21 @@ def turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def keep_up(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
-    """Write small files together, apply deletions, forget states of the lake older than `keep` and their files."""
-    seconds = int(keep.total_seconds())
-    for option in ("expire_older_than", "delete_older_than"):
-        connection.execute(f"call warehouse.set_option('{option}', '{seconds} seconds')")
+    """Write small files together without the rows deleted from them; forget states older than `keep`, and their files.
+
+    In this order: a file from which rows were deleted has to be written anew before it can join others.
+    """
+    before = f"older_than => now() - to_seconds({int(keep.total_seconds())})"
     with turn(connection):
-        connection.execute("checkpoint warehouse")
+        for call in (
+            "ducklake_flush_inlined_data('warehouse')",
+            f"ducklake_rewrite_data_files('warehouse', delete_threshold => {_REWRITTEN_FROM_SHARE})",
+            "ducklake_merge_adjacent_files('warehouse')",
+            f"ducklake_expire_snapshots('warehouse', {before})",
+            "ducklake_cleanup_old_files('warehouse', cleanup_all => true)",
+            f"ducklake_delete_orphaned_files('warehouse', {before})",
+        ):
+            connection.execute(f"call {call}").fetchall()
 
 
 def cause_of(error: Exception) -> str:
