@@ -158,7 +158,9 @@ def seek(
         answer = _ask(source, axis, asked, dialect)
         known = seams.pop(asked.start, ())
         if _is_whole(answer):
-            _check_seam(source, axis, known, answer, dialect)
+            # Of a halved range the first part need not hold all that is known to lie in the whole.
+            _check_seam(source, axis, tuple(row for row in known if row.instant in asked), answer, dialect)
+            seams.setdefault(asked.end, tuple(row for row in known if row.instant >= asked.end))
             yield Step(answer, asked)
             continue
         instants = _known_instants(axis, answer)

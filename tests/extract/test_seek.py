@@ -242,6 +242,16 @@ def test_a_table_that_is_suddenly_empty_is_a_lost_role_and_not_a_quiet_night():
         list(seek(table, UPDATED_ON, Window(EPOCH, frozen_end(table)), Dialect(100), seam))
 
 
+def test_known_rows_in_the_second_half_of_a_range_are_not_looked_for_in_the_first():
+    table = spread_table(30)
+
+    steps = list(
+        seek(table, UPDATED_ON, Window(EPOCH - timedelta(days=1), at(1800)), Dialect(10), seam_of(table, 8, 9))
+    )
+
+    assert merge(step.closed for step in steps if step.closed) == [Window(EPOCH - timedelta(days=1), at(1800))]
+
+
 def test_known_rows_that_are_gone_or_have_moved_on_are_no_broken_seam():
     table = spread_table(10)
     seam = seam_of(table, 3, 4)
