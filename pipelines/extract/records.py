@@ -4,6 +4,7 @@ Belongs here: what the API's bytes mean and when they break the contract. Does n
 Source: the API's search and create reference pages, and what live tenants were seen to answer.
 """
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -155,8 +156,8 @@ _fields = msgspec.json.Decoder(dict[str, Raw])
 def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
     """Read a search answer. Raises EnvelopeError when the body is not the envelope or its `Records` is null."""
     try:
-        envelope = _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        envelope = _decode_envelope(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EnvelopeError(f"The answer is not the documented envelope ({error}); {_likely_cause(body)}.") from None
     if envelope.records is None:
         raise EnvelopeError("The answer has `Records: null` instead of a list; try again later.")
@@ -179,6 +180,23 @@ def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
     )
 
 
+# Half of a surrogate pair, as a text cut in the middle of an emoji has it; whole pairs and other escapes are kept.
+_LONE_SURROGATE = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(\\.)", re.DOTALL
+)
+
+
+def _decode_envelope(body: bytes) -> _Envelope:
+    try:
+        return _envelope.decode(body)
+    except msgspec.DecodeError:
+        # One such text would otherwise make its whole page unreadable, on every try.
+        mended = _LONE_SURROGATE.sub(lambda found: found[1] or found[2] or rb"\ufffd", body)
+        if mended == body:
+            raise
+        return _envelope.decode(mended)
+
+
 def decode_record(raw: bytes) -> HistoryRecord | RejectedRecord:
     """One record, checked. Unknown fields are kept as JSON in `extra`; a broken record comes back as rejected."""
     try:
@@ -195,9 +213,13 @@ def decode_record(raw: bytes) -> HistoryRecord | RejectedRecord:
     return record
 
 
+_TOO_FINE = re.compile(rb"(T\d\d:\d\d:\d\d\.\d{6})\d+")
+
+
 def _decode_with_care(raw: bytes) -> HistoryRecord:
-    """The slow way, for records with unknown fields or with '' where null is meant."""
-    fields = _fields.decode(raw)
+    """The slow way, for unknown fields, for '' where null is meant, and for the latest time that .NET knows."""
+    # Its latest instant, 9999-12-31T23:59:59.9999999, would be rounded beyond the calendar.
+    fields = _fields.decode(_TOO_FINE.sub(rb"\1", raw))
     known = set(FIELD_NAMES.values())
     blank = {
         wire for column, wire in FIELD_NAMES.items() if column not in _TEXTS and bytes(fields.get(wire, b"")) == b'""'

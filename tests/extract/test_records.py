@@ -240,3 +240,31 @@ def test_a_server_that_does_not_speak_of_the_next_page_is_believed_by_its_count(
 def test_a_body_that_is_not_the_envelope_is_refused_and_the_likely_cause_named(body, cause):
     with pytest.raises(EnvelopeError, match=cause):
         decode_search(body, ANSWERED_AT)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"cut \udc4d end", "cut \ufffd end"),
+        (rb"whole \ud83d\udc4d and cut \ud83d", "whole \U0001f44d and cut \ufffd"),
+        (rb"no escape \\ud83d, cut \uD83D\n", "no escape \\ud83d, cut \ufffd\n"),
+    ],
+)
+def test_half_an_emoji_does_not_make_its_page_unreadable(written, read):
+    body = answer(wire(), wire(Id=2, Description="@").replace(b"@", written))
+
+    first, second = decode_search(body, ANSWERED_AT).records
+
+    assert (first.description, second.description) == ("FAILED: Insufficient funds.", read)
+
+
+def test_the_latest_time_that_dot_net_knows_is_read():
+    record = decode_record(wire(CoworkerInvoiceDueDate="9999-12-31T23:59:59.9999999"))
+
+    assert record.coworker_invoice_due_date == datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+def test_json_nested_without_end_is_refused_in_a_sentence():
+    with pytest.raises(EnvelopeError, match="not the documented envelope"):
+        decode_search(b'{"Records": ' + b"[" * 100_000, ANSWERED_AT)
