@@ -43,7 +43,9 @@ def _runs_that_made_a_month(instance: dg.DagsterInstance) -> Iterator[str]:
 def _remove_file(instance: dg.DagsterInstance, run_id: str) -> None:
     """SQLite keeps a file a run, which stays when its rows go."""
     path_of = getattr(instance.event_log_storage, "path_for_shard", None)
-    for suffix in ("", "-wal", "-shm") if path_of else ():
+    if path_of is None:
+        return
+    for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{path_of(run_id)}{suffix}").unlink()
 
