@@ -20,6 +20,7 @@ from pipelines.sql_files import sql_folder
 SCHEMAS = ("land", "model", "record")
 _WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.25
+_DISK_TAKES_NO_MORE = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
 # rows would be 120 MB at each checkpoint, two of them at times.
 _ROWS_PER_GROUP = 16_384
@@ -84,15 +85,20 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of it or nothing."""
-    connection.execute("begin")
+    """All of it or nothing. Raises TryAgainLaterError where the disk takes no more."""
     try:
+        connection.execute("begin")
         yield
-    except BaseException:
+        connection.execute("commit")
+    except BaseException as error:
         with suppress(duckdb.Error):  # after a full disk there is no transaction left, and the reason matters more
             connection.execute("rollback")
+        if isinstance(error, duckdb.Error) and any(words in str(error) for words in _DISK_TAKES_NO_MORE):
+            raise TryAgainLaterError(
+                f"The warehouse cannot be written ({_first_sentence(error)}): make room on its disk and run the "
+                "command again; what was landed before is kept."
+            ) from None
         raise
-    connection.execute("commit")
 
 
 @contextmanager
