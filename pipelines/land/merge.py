@@ -55,8 +55,8 @@ def land_page(
         connection.register("page", ArrowStream(_frame(records, seen_at)))
         for statement in ("1_observed", "2_versions", "3_histories", "4_first_seen"):
             connection.execute(_sql(statement))
-        row = connection.execute(_sql("5_counts")).fetchone()
-        counts = RowCounts(*row) if row else counts
+        ((*outcomes,),) = connection.execute(_sql("5_counts")).fetchall()  # all: DuckDB 2 unregisters nothing half read
+        counts = RowCounts(*outcomes)
         connection.unregister("page")
     if rejected:
         connection.register("rejected_page", ArrowStream(_rejected_frame(rejected, seen_at)))
