@@ -30,9 +30,9 @@ class FollowedFile:
             try:
                 opened = open_snapshot(self.path).lock_down()
             except WrongUseError as trouble:
+                self._refused, self.trouble = there, trouble
                 if self._snapshot is None:
                     raise
-                self._refused, self.trouble = there, trouble
             else:
                 self._snapshot, self._refused, self.trouble = opened, None, None
             return self._snapshot

@@ -1,0 +1,154 @@
+"""A published file of a believable operator, a dashboard that serves it, and a real browser to look at it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from playwright.sync_api import sync_playwright
+
+from pipelines.land.landed_assets import PullConfig
+from pipelines.publish.snapshot import Snapshot, open_snapshot
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.server import running_sandbox
+from pipelines.settings import Settings, utc_now
+from pipelines.sync import run_sync
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+Copied = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def analytics(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published file of a year and a bit, made by a sync of the sandbox; businesses have names."""
+    folder = tmp_path_factory.mktemp("shown") / "data"
+    with (
+        running_sandbox(make_operator(size=9000, months=14, until=utc_now())) as sandbox,
+        pytest.MonkeyPatch.context() as on,
+    ):
+        on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
+        on.setenv("DAGSTER_HOME", str(folder.parent / "dagster"))
+        settings = Settings(
+            _env_file=None,
+            base_url=sandbox.base_url,
+            username=sandbox.username,
+            password=sandbox.password,
+            data_dir=folder,
+            request_spacing_ms=0,
+            requests_per_minute=0,
+            requests_per_hour=0,
+        )
+        with warnings.catch_warnings():  # a beta feature of Dagster that the program uses knowingly
+            warnings.simplefilter("ignore")
+            run_sync(settings, lambda _: None, PullConfig())
+    return settings.analytics_path
+
+
+@pytest.fixture(scope="session")
+def snapshot(analytics: Path) -> Iterator[Snapshot]:
+    with open_snapshot(analytics) as opened:
+        yield opened
+
+
+@contextmanager
+def served(file: Path) -> Iterator[str]:
+    """The address of a dashboard of a file, in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("nexudus-billing")), "dashboard", "--port", str(port)]
+    process = subprocess.Popen([*command, "--file", str(file)], cwd=file.parent, stdout=subprocess.PIPE, stderr=-1)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def _wait_for(address: str, process: subprocess.Popen) -> None:
+    give_up_at = time.monotonic() + 60
+    while time.monotonic() < give_up_at:
+        assert process.poll() is None, process.stderr.read().decode()
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the dashboard does not answer")
+
+
+@pytest.fixture(scope="session")
+def dashboard(analytics: Path) -> Iterator[str]:
+    with served(analytics) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser. Without one the tests that need it are skipped, except where CI promises that it is there."""
+    if not CHROMIUM.exists() and os.environ.get("CI") != "true":
+        pytest.skip(f"{CHROMIUM} is not here: apt-get install chromium, or set CHROMIUM to another")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens pages. At the end of the test: none logged an error, none asked another host for anything."""
+    errors, foreign, contexts = [], [], []
+
+    def opened(width=1280, height=900, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: None if is_local(request.url) else foreign.append(request.url))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert (errors, foreign) == ([], [])
+
+
+def is_local(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:http://127.0.0.1", "file:"))
+
+
+@pytest.fixture(scope="session")
+def copied(analytics: Path) -> Copied:
+    """A copy of the published file in which SQL has changed something, put to a place in one step."""
+
+    def copy(to: Path, *changes: str) -> Path:
+        building = to.with_name(f".{to.name}.copy")
+        building.write_bytes(analytics.read_bytes())
+        with duckdb.connect(str(building)) as connection:
+            for change in changes:
+                connection.execute(change)
+        building.replace(to)
+        return to
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def workbench(copied: Copied, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A dashboard whose file the tests swap, and that file."""
+    file = copied(tmp_path_factory.mktemp("workbench") / "analytics.duckdb")
+    with served(file) as address:
+        yield address, file

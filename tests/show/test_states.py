@@ -1,0 +1,87 @@
+"""Where there is nothing to show, a calm sentence says what to do. The app runs here without a browser."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pipelines.show import dashboard_app
+
+
+@pytest.fixture
+def look(monkeypatch):
+    """What the dashboard of a file says."""
+
+    def said(file, **query):
+        monkeypatch.setenv("NEXUDUS_ANALYTICS", str(file))
+        app = AppTest.from_file(dashboard_app.__file__, default_timeout=30)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return "\n".join(element.proto.body for element in app.get("html"))
+
+    return said
+
+
+def damaged(copied, file):
+    file.write_bytes(b"x" * 9999)
+    return file
+
+
+def with_change(change):
+    return lambda copied, file: copied(file, change)
+
+
+STATES = {
+    "none": (lambda _, file: file, "Nothing is published yet"),
+    "damaged": (damaged, "The published file cannot be read"),
+    "a folder": (lambda _, file: file.mkdir() or file, "The published file cannot be read"),
+    "without about": (with_change("drop table about"), "lacks something"),
+    "without rates": (with_change("drop table period_payment_failure_rates"), "lacks something"),
+    "without a column": (with_change("alter table businesses drop column name_source"), "lacks something"),
+    "no entries": (with_change("update about set entry_count = 0"), "holds no entries"),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), STATES.values(), ids=STATES)
+def test_a_file_that_cannot_be_shown_is_said_with_what_to_do(look, copied, tmp_path, make, said):
+    shown = look(make(copied, tmp_path / "analytics.duckdb"))
+    assert f"<h2>{said}" in shown or said in shown.partition("</h2>")[0]
+    assert "nexudus-billing" in shown
+
+
+def test_the_demo_is_offered_where_it_was_run(look, copied, tmp_path):
+    (tmp_path / "demo").mkdir()
+    copied(tmp_path / "demo" / "analytics.duckdb")
+    assert f"nexudus-billing dashboard --file {tmp_path}/demo/analytics.duckdb" in look(tmp_path / "analytics.duckdb")
+
+
+def test_old_data_is_said_to_be_old(look, copied, tmp_path):
+    file = copied(tmp_path / "a.duckdb", "update about set data_as_of_at = data_as_of_at - interval 3 day")
+    assert "These figures are old: the data ends 3 days ago" in look(file)
+
+
+def test_gaps_are_said_on_every_page(look, copied, tmp_path):
+    file = copied(tmp_path / "a.duckdb", "update about set gap_count = 2")
+    assert "2 ranges of the history are not read yet" in look(file)
+
+
+def test_without_names_ids_are_shown_and_one_line_says_how_to_add_names(look, copied, tmp_path):
+    file = copied(
+        tmp_path / "a.duckdb",
+        "update businesses set business_name = business_id::varchar, name_source = 'none'",
+        "update about set named_business_count = 0",
+    )
+    shown = look(file)
+    assert "NEXUDUS_BUSINESSES_FILE" in shown
+    assert "1414970" in shown
+
+
+def test_a_period_without_attempts_is_empty_not_an_error(look, copied, tmp_path):
+    file = copied(tmp_path / "a.duckdb", "delete from period_payment_failure_rates")
+    assert "No payment was attempted in this view" in look(file)
+
+
+@pytest.mark.parametrize("view", ["overview", "trends", "reasons", "recovery", "entries", "health"])
+def test_every_page_is_drawn_of_every_kind_of_period(look, analytics, view):
+    for period in ("last-28-days", "last-365-days"):
+        assert "Published" in look(analytics, view=view, period=period)
