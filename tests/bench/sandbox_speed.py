@@ -73,7 +73,7 @@ def measure(records):
                 )
                 pages += 1
             rate = pages / (time.perf_counter() - began)
-            print(  # noqa: T201 - figures are what it is for
+            print(
                 f"{records:>9,} records: started in {start_seconds:.1f} s, {rate:.0f} pages/s of 1,000 records "
                 f"({rate * size_in_bytes / pages / 1e6:.0f} MB/s), "
                 f"peak memory {memory_mib(server.pid, 'VmHWM'):.0f} MiB"
@@ -83,8 +83,6 @@ def measure(records):
 
 
 if __name__ == "__main__":
-    print(  # noqa: T201 - the same
-        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}"
-    )
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     for count in [int(argument) for argument in sys.argv[1:]] or [40_000, 1_000_000]:
         measure(count)
