@@ -15,7 +15,6 @@ from pipelines.sandbox.server import running_sandbox
 pytestmark = pytest.mark.slow
 HISTORIES = ["land", "coworker_invoice_histories"]
 EVERY_MINUTE = "* * * * *"
-SEEN = PROJECT / "docs" / "images"
 
 
 def published_ids(services):
@@ -117,33 +116,41 @@ def test_all_was_asked_for_about_once(living):
     assert sandbox.requests.data_count < 60
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "ready", "words"),
-    [
-        ("graph", "/asset-groups?expanded-all=1", "text=coworker_invoice_histories", ["land", "model", "publish"]),
-        ("asset", "/assets/land/coworker_invoice_histories", "text=rows_new", ["Row count", "rows_changed", "Owners"]),
-    ],
-)
-def test_a_person_sees_the_graph_and_what_an_asset_holds(living, tmp_path, name, path, ready, words):  # noqa: PLR0917 - a table's columns
+LOOKS = {
+    "graph": ("/asset-groups", {"width": 1280, "height": 420}, ["extract", "land", "model", "publish", "show"]),
+    "asset": (
+        "/assets/land/coworker_invoice_histories",
+        {"width": 1280, "height": 800},
+        ["rows_new", "Row count", "Owners", "Source code", "hourly_sync"],
+    ),
+    "trend": (
+        "/assets/model/monthly_payment_failure_rates?view=events",
+        {"width": 1280, "height": 640},
+        ["trend", "attempts", "ratio", "dagster/column_schema"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_person_sees_the_graph_and_what_an_asset_holds(living, tmp_path, name):
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = next((file for file in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(file).exists()), None)
     if chromium is None:
         pytest.skip("needs Debian's chromium")
     _, services, _, _ = living
-    services.kill("dagster-daemon")  # no new run while one looks
+    path, size, words = LOOKS[name]
+    # DAGSTER_SCREENSHOTS=docs/images renews the pictures of the documentation.
+    picture = Path(os.environ.get("DAGSTER_SCREENSHOTS", tmp_path)) / f"dagster-{name}.png"
     with sync_api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(services.url + path)
-        if name == "graph":
-            page.get_by_role("button").filter(has_text="Jump to").first.wait_for(timeout=60_000, state="attached")
-        page.wait_for_selector(ready, timeout=60_000, state="attached")
+        page = browser.new_page(viewport=size)
+        page.goto(services.url + path, timeout=60_000)
+        for word in words:
+            page.wait_for_selector(f"text={word}", timeout=60_000, state="attached")
         page.wait_for_timeout(3000)
-        seen = page.inner_text("body")
-        page.screenshot(path=os.environ.get("DAGSTER_SCREENSHOTS", str(tmp_path)) + f"/dagster-{name}.png")
+        page.screenshot(path=picture)
         browser.close()
-    services.start_daemon()
-    assert all(word in seen for word in words)
+    assert picture.stat().st_size > 20_000
 
 
 def test_a_daemon_killed_in_mid_run_is_followed_by_runs_that_finish_the_work(tmp_path):

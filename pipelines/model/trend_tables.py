@@ -15,7 +15,7 @@ _OVERLAPPING = "period_kind"
 
 
 def trend_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str]) -> str | None:
-    """Rows by month, and where the model counts attempts the failure ratio too; None for a model without months."""
+    """Rows by month, or the failure ratio where the model counts attempts; None for a model without months."""
     period = next((name for name in _PERIODS if name in columns), None)
     if period is None or _OVERLAPPING in columns:
         return None
@@ -33,18 +33,18 @@ def trend_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Coll
     ).fetchall()
     if not rows:
         return None
-    most = max(row[1] for row in rows)
+    sizes = [failed / (tried or 1) if has_attempts else count for _, count, tried, failed in rows]
     heading = "| month | rows | |" + (" attempts | failed | ratio |" if has_attempts else "")
     rule = "|---|--:|---|" + ("--:|--:|--:|" if has_attempts else "")
     lines = [
-        f"| {month} | {count:,} | {_bar(count, most)} |" + (_attempts(tried, failed) if has_attempts else "")
-        for month, count, tried, failed in reversed(rows)
+        f"| {month} | {count:,} | {_bar(size, max(sizes))} |" + (_attempts(tried, failed) if has_attempts else "")
+        for size, (month, count, tried, failed) in zip(reversed(sizes), reversed(rows), strict=True)
     ]
     return "\n".join([heading, rule, *lines])
 
 
-def _bar(count: int, most: int) -> str:
-    return "█" * max(1, round(count / most * _BAR_CELLS))
+def _bar(size: float, most: float) -> str:
+    return "█" * round(size / most * _BAR_CELLS) if most else ""
 
 
 def _attempts(tried: int, failed: int) -> str:
