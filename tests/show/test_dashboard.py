@@ -68,8 +68,7 @@ def test_the_cards_are_the_currencies_with_the_interval_on_hover(page, dashboard
         [
             row["currency_code"],
             percent(row["attempt_failure_ratio"]),
-            "95 % interval "
-            f"{percent(row['attempt_failure_low_ratio'])} to {percent(row['attempt_failure_high_ratio'])}",
+            "95 % interval {} to {}".format(*(percent(row[f"attempt_failure_{end}_ratio"]) for end in ("low", "high"))),
         ]
         for row in expected
     ]
@@ -187,3 +186,55 @@ def test_a_damaged_swap_keeps_the_last_good_file_on_screen_and_says_so(page, wor
     damaged(file)
     page.wait_for_selector("text=/The newest file is not shown/", timeout=20_000)
     assert table(page, "By business") == rates
+
+
+FILTERS = {
+    "overview": ("Period", "Business", "Currency"),
+    "trends": ("Period", "Business", "Currency", "Kind"),
+    "reasons": ("Period", "Business", "Currency"),
+    "recovery": ("Period", "Business", "Currency"),
+    "entries": ("Period", "Business", "Currency", "Kind", "Reason"),
+}
+OPTIONS = {
+    "Period": ("Last 90 days", "period=last-90-days"),
+    "Business": ("Shoreditch Exchange", "business=1414970"),
+    "Currency": ("GBP", "currency=GBP"),
+    "Kind": ("payment failed", "kind=payment_failed"),
+    "Reason": ("insufficient funds", "reason=insufficient_funds"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", FILTERS)
+def test_every_filter_of_every_page_is_chosen_by_keys_and_lands_in_the_address(page, dashboard, view):
+    go(page, dashboard, view)
+    for label in FILTERS[view]:
+        option, parameter = OPTIONS[label]
+        choose(page, label, option)
+        page.wait_for_url(f"**{parameter}**")
+        drawn(page)
+        assert page.locator("[data-testid=stException]").count() == 0
+    address = page.url
+    texts = page.locator(".nb-table").all_inner_texts()
+    page.goto(address)
+    drawn(page)
+    assert page.locator(".nb-table").all_inner_texts() == texts
+
+
+@pytest.mark.slow
+def test_the_rates_of_every_period_are_those_of_the_file(page, dashboard, snapshot):
+    for period in snapshot.rows("select period_code from reporting_periods"):
+        expected = snapshot.rows(
+            "select attempt_failure_ratio, attempt_failure_change_ratio from period_payment_failure_rates"
+            f" where period_code = '{period['period_code']}' and not is_all_businesses"
+            " order by attempt_failure_ratio desc nulls last, attempt_count desc, business_id"
+        )
+        go(page, dashboard, "overview", f"&period={period['period_code']}")
+        changes = [row["attempt_failure_change_ratio"] for row in expected]
+        assert [(row[2], row[3].lstrip("▲▼ ")) for row in table(page, "By business")] == [
+            (
+                percent(row["attempt_failure_ratio"]),
+                "\u2013" if change is None else f"{100 * change:+.1f} points".replace("-", "\u2212"),
+            )
+            for row, change in zip(expected, changes, strict=True)
+        ]
