@@ -116,7 +116,8 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> Non
     """Compare `scope` with the API, land what was missed, mark what is gone, and note it in `land.reconciliations`.
 
     `scope` should have been read before, for what was not is listed; `read_newest` pulls what has moved to the newest
-    minutes since. Raises LossRefusedError before anything is marked when more than a safe share, or everything, seems gone.
+    minutes since. Raises LossRefusedError before anything is marked when more than a safe share, or everything, seems
+    gone.
     """
     live_count, deleted_before = _live_count(pull.connection), _deleted_count(pull.connection)
     gone: set[Suspect] = set()
