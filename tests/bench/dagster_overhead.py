@@ -92,14 +92,15 @@ def measure(code: str, environment: dict[str, str]) -> dict[str, tuple[float, fl
     return parts | {"start and end the interpreter": (whole - inside, marks[0][2])}
 
 
-def show(title: str, rounds: list[dict[str, tuple[float, float]]]) -> float:
-    """Print the quickest round, part by part; its wall seconds."""
+def show(title: str, rounds: list[dict[str, tuple[float, float]]]) -> tuple[float, float]:
+    """Print the quickest round, part by part; its wall and processor seconds."""
     best = min(rounds, key=lambda parts: sum(wall for wall, _ in parts.values()))
     total = sum(wall for wall, _ in best.values())
-    print(f"{title}: {total:.1f} s ({sum(cpu for _, cpu in best.values()):.1f} s of processor)")
+    processor_total = sum(processor for _, processor in best.values())
+    print(f"{title}: {total:.1f} s ({processor_total:.1f} s of processor)")
     for name, (wall, processor) in best.items():
         print(f"  {name:<32}{wall:6.2f} ({processor:.2f})")
-    return total
+    return total, processor_total
 
 
 def main() -> None:
@@ -136,8 +137,9 @@ def main() -> None:
         measure(WITH_DAGSTER, environment)  # warms the caches
         with_it = show("With Dagster", [measure(WITH_DAGSTER, environment) for _ in range(ROUNDS)])
         without = show("Without", [measure(WITHOUT_DAGSTER, environment) for _ in range(ROUNDS)])
-    verdict = "under" if with_it - without < LIMIT_SECONDS else "OVER"
-    print(f"Dagster's part: {with_it - without:.1f} s, {verdict} {LIMIT_SECONDS} s")
+    wall, processor = with_it[0] - without[0], with_it[1] - without[1]
+    verdict = "under" if wall < LIMIT_SECONDS else "OVER"
+    print(f"Dagster's part: {wall:.1f} s, {verdict} {LIMIT_SECONDS} s ({processor:.1f} s of processor)")
 
 
 if __name__ == "__main__":
