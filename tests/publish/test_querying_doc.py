@@ -1,0 +1,88 @@
+"""The questions of docs/querying.md are asked of a file like the reader's, and answer what the page says.
+
+After a change that is meant: `REWRITE_DOCS=1 uv run pytest tests/publish/test_querying_doc.py` writes the answers anew.
+"""
+
+import os
+import re
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipelines.land.landed_assets import PullConfig
+from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.server import running_sandbox
+from pipelines.settings import Settings
+from pipelines.sync import run_sync
+
+DOC = Path(__file__).parents[2] / "docs" / "querying.md"
+UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
+QUESTION = re.compile(r"### (\d+\..*?)\n\n```sql\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
+QUESTIONS = {title: (sql, answer) for title, sql, answer in QUESTION.findall(DOC.read_text(encoding="utf-8"))}
+
+
+@pytest.fixture(scope="module")
+def analytics(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("asked") / "data"
+    with (
+        running_sandbox(make_operator(size=9000, months=14, until=UNTIL)) as sandbox,
+        pytest.MonkeyPatch.context() as on,
+        warnings.catch_warnings(),  # a beta feature of Dagster that the program uses knowingly
+    ):
+        warnings.simplefilter("ignore")
+        sandbox.clock.freeze(UNTIL)
+        on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
+        on.setenv("DAGSTER_HOME", str(folder.parent / "dagster"))
+        settings = Settings(
+            _env_file=None,
+            base_url=sandbox.base_url,
+            username=sandbox.username,
+            password=sandbox.password,
+            data_dir=folder,
+            request_spacing_ms=0,
+            requests_per_minute=0,
+            requests_per_hour=0,
+        )
+        run_sync(settings, lambda _: None, PullConfig())
+    return settings.analytics_path
+
+
+def answer(analytics, sql):
+    """A question's rows in columns."""
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        asked = connection.execute(sql)
+        rows = [[column[0] for column in asked.description]]
+        rows += [["" if value is None else str(value) for value in row] for row in asked.fetchall()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
+
+
+def test_there_are_ten_questions():
+    assert len(QUESTIONS) == 10
+
+
+@pytest.mark.parametrize("title", QUESTIONS)
+def test_a_question_answers_what_the_page_says(analytics, title):
+    sql, shown = QUESTIONS[title]
+    found = answer(analytics, sql)
+    assert found.count("\n") > 1
+    if os.environ.get("REWRITE_DOCS"):
+        text = DOC.read_text(encoding="utf-8")
+        block = f"```sql\n{sql}```\n"
+        old = f"{block}\n```text\n{shown}```\n" if shown else block
+        DOC.write_text(text.replace(old, f"{block}\n```text\n{found}```\n"), encoding="utf-8")
+        return
+    assert found == shown
+
+
+def test_the_python_snippet_runs(analytics, monkeypatch):
+    (snippet,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(analytics.parent.parent)
+    found = {}
+    exec(snippet, found)  # noqa: S102 - our own page
+    assert found["rates"].height > 10

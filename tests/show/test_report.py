@@ -1,0 +1,61 @@
+"""The report is one file that says what the dashboard says, and needs nothing else."""
+
+import re
+
+import pytest
+
+from pipelines.errors import WrongUseError
+from pipelines.settings import utc_now
+from pipelines.show.report import report, report_path, write_report
+
+
+@pytest.fixture(scope="module")
+def page(snapshot):
+    return report(snapshot, utc_now())
+
+
+def test_it_is_one_small_file_that_names_no_other(page):
+    assert len(page.encode()) < 2_000_000
+    without_names_of_formats = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    assert re.findall(r"https?://|<script|<link|@import|url\(|src=", without_names_of_formats) == []
+    assert page.count("<svg") >= 5
+
+
+def test_it_says_the_rates_of_the_newest_whole_month(page, snapshot):
+    (newest,) = snapshot.rows(
+        "select period_code from reporting_periods where period_kind = 'month' and is_complete"
+        " order by period_start_date desc limit 1"
+    )
+    rates = snapshot.rows(
+        "select failed_attempt_count, attempt_count, attempt_failure_ratio from period_payment_failure_rates"
+        f" where is_all_businesses and period_code = '{newest['period_code']}'"
+    )
+    assert rates
+    for rate in rates:
+        assert f"{rate['failed_attempt_count']:,} of {rate['attempt_count']:,} attempts" in page
+        assert f">{100 * rate['attempt_failure_ratio']:.1f}%<" in page
+
+
+@pytest.mark.parametrize("period", ["last-28-days", "last-365-days"])
+def test_any_period_can_be_reported(snapshot, period):
+    assert f"Last {period.split('-')[1]} days" in report(snapshot, utc_now(), period)
+
+
+def test_a_period_that_does_not_exist_is_said(snapshot):
+    with pytest.raises(WrongUseError, match="There is no period '1999-01': write it as 2026-10"):
+        report(snapshot, utc_now(), "1999-01")
+
+
+def test_a_sync_makes_it_and_only_its_owner_reads_it(analytics):
+    made = report_path(analytics)
+    assert made.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert made.stat().st_mode & 0o077 == 0
+
+
+def test_it_opens_offline_without_an_error(open_page, snapshot, tmp_path):
+    file = write_report(snapshot, tmp_path / "report.html", utc_now())
+    page = open_page(390, offline=True)
+    page.goto(file.as_uri())
+    assert page.locator("h1").inner_text().startswith("Payment failures, ")
+    assert page.locator("svg").first.is_visible()
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
