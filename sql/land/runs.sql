@@ -16,5 +16,5 @@ create table if not exists land.runs (
     fewest_data_request_count bigint,
     retry_count bigint,
     waited_seconds double,
-    open_minutes timestamptz []
+    open_minutes timestamptz[]
 );

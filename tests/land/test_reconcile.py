@@ -57,8 +57,8 @@ class Landed:
     def reconcile(self):
         pull = self.pull()
         self.read_newest(pull)
-        (scope,) = ledger.closed_windows(self.connection, UPDATED_ON)
-        reconcile(pull, scope, lambda: self.read_newest(pull))
+        closed = ledger.closed_windows(self.connection, UPDATED_ON)
+        reconcile(pull, Window(closed[0].start, closed[-1].end), lambda: self.read_newest(pull))
         return pull.report
 
     def rows(self, where):

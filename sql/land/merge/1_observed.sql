@@ -13,12 +13,12 @@ with known as (
 )
 
 select
-    page.*,
+    page.*, -- noqa: AM04 - whatever a page holds
     md5(page.raw) as content_hash,
     least(known.first_seen_at, page.seen_at) as first_seen_at,
     null::timestamptz as deleted_at,
     known.id is null as is_unknown,
-    known.content_hash is distinct from md5(page.raw) as is_changed,
+    coalesce(known.content_hash != md5(page.raw), true) as is_changed,
     known.id is null
     or page.updated_on > known.updated_on
     or (page.updated_on = known.updated_on and page.seen_at >= known.seen_at) as is_current,
