@@ -117,7 +117,7 @@ def test_all_was_asked_for_about_once(living):
 
 
 LOOKS = {
-    "graph": ("/asset-groups", {"width": 1280, "height": 420}, ["extract", "land", "model", "publish", "show"]),
+    "graph": ("/asset-groups", {"width": 1600, "height": 760}, ["extract", "land", "model", "publish", "show"]),
     "asset": (
         "/assets/land/coworker_invoice_histories",
         {"width": 1280, "height": 800},
