@@ -297,7 +297,7 @@ def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -
             for page in range(max(1, -(-total // size)), 0, -1):
                 answer = _ask(source, axis, minute, dialect, page=page, size=size, order_by="Id")
                 ids |= answer.ids
-                if (answer.total_items, answer.page_size) != (total, size):
+                if answer.total_items != total or answer.record_count != min(total - (page - 1) * size, size):
                     break
                 is_consistent = page == 1 and len(ids) == total
                 yield Step(answer, minute if is_consistent else None)

@@ -302,6 +302,25 @@ def test_a_batch_on_the_stroke_of_a_minute_does_not_make_the_minute_before_it_de
     assert gaps([window], closed) == [Window(at(6000), at(6060))]
 
 
+@pytest.mark.parametrize("largest", [10, 4])
+def test_a_dense_minute_is_read_where_the_size_told_is_that_of_the_page_at_hand(largest):
+    table = MovingTable({i: at(i % 60) for i in range(55)}, EPOCH + timedelta(days=1), random.Random(1))
+    table.largest_page = largest
+    search = table.search
+
+    def tells_what_came(*args, **asked):
+        answer = search(*args, **asked)
+        return msgspec.structs.replace(answer, page_size=len(answer.records))
+
+    table.search = tells_what_came
+    landed = {}
+
+    closed, dialect = pull(table, Window(EPOCH, at(600)), 10, landed)
+
+    assert (merge(closed), dialect.open_minutes) == ([Window(EPOCH, at(600))], [])
+    assert landed == table.rows
+
+
 class DeepPagesRefused(MovingTable):
     def search(self, *args, page=1, **asked):
         if page > 2:
