@@ -1,7 +1,9 @@
 -- What a page says beside what is known of each Id. A row is replaced by a later updated_on, or by the same updated_on
 -- seen later, never by an older one (is_current); so pages may come in any order, any number of times.
 create or replace temp table observed as
-with known as (
+with seen as (select *, md5(raw) as content_hash from page),
+
+known as (
     select
         landed.id,
         landed.updated_on,
@@ -13,14 +15,13 @@ with known as (
 )
 
 select
-    page.*, -- noqa: AM04 - whatever a page holds
-    md5(page.raw) as content_hash,
-    least(known.first_seen_at, page.seen_at) as first_seen_at,
+    seen.*, -- noqa: AM04
+    least(known.first_seen_at, seen.seen_at) as first_seen_at,
     null::timestamptz as deleted_at,
     known.id is null as is_unknown,
-    coalesce(known.content_hash != md5(page.raw), true) as is_changed,
+    coalesce(known.content_hash != seen.content_hash, true) as is_changed,
     known.id is null
-    or page.updated_on > known.updated_on
-    or (page.updated_on = known.updated_on and page.seen_at >= known.seen_at) as is_current,
-from page
-left join known on page.id = known.id;
+    or seen.updated_on > known.updated_on
+    or (seen.updated_on = known.updated_on and seen.seen_at >= known.seen_at) as is_current,
+from seen
+left join known on seen.id = known.id;
