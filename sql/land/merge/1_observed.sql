@@ -1,7 +1,12 @@
 -- What a page says beside what is known of each Id. A row is replaced by a later updated_on, or by the same updated_on
 -- seen later, never by an older one (is_current); so pages may come in any order, any number of times.
 create or replace temp table observed as
-with seen as (select *, md5(raw) as content_hash from page),
+with seen as (
+    select
+        *,
+        md5(raw) as content_hash,
+    from page
+),
 
 known as (
     select
