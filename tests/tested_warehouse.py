@@ -9,16 +9,19 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
 import duckdb
 import lake_servers
+import pytest
 
 from pipelines.land.warehouse import create_tables, open_warehouse
 from pipelines.settings import Settings
 
 KIND = os.environ.get("TESTED_WAREHOUSE", "")
+_EXTENSION = version("duckdb-extension-ducklake")
 _numbers = count()
 
 
@@ -26,6 +29,8 @@ def new_warehouse(folder: Path, kind: str = KIND) -> dict[str, str]:
     """Settings that name a warehouse which nobody has used yet; none of them for a DuckDB file."""
     if not kind:
         return {}
+    if duckdb.__version__ != _EXTENSION:
+        pytest.skip(f"DuckLake's extension is for DuckDB {_EXTENSION}")
     name = f"lake_{os.getpid()}_{next(_numbers)}"
     if kind == "lake":
         return {"warehouse": f"ducklake:{folder / name}.ducklake", "lake_data_path": str(folder / name)}

@@ -1,9 +1,7 @@
 """A lake of each kind: with its catalogue in a file in every run, in PostgreSQL and with S3 where `-m lake` asks."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 
-import duckdb
 import pytest
 from tested_warehouse import new_warehouse
 
@@ -15,14 +13,7 @@ from pipelines.sandbox.pytest_plugin import (  # noqa: F401 - pytest finds fixtu
 )
 from pipelines.settings import Settings
 
-EXTENSION = version("duckdb-extension-ducklake")
 on_servers = [pytest.param("postgres", marks=pytest.mark.lake), pytest.param("s3", marks=pytest.mark.lake)]
-
-
-@pytest.fixture(autouse=True)
-def _duckdb_has_its_extension() -> None:
-    if duckdb.__version__ != EXTENSION:
-        pytest.skip(f"DuckLake's extension is for DuckDB {EXTENSION}")
 
 
 @pytest.fixture
