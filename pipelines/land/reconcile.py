@@ -53,10 +53,11 @@ class OwnRows:
         """Rows in a window."""
         return self._rank(window.end.timestamp()) - self._rank(window.start.timestamp())
 
-    def cut(self, window: Window, share: float) -> datetime:
+    def cut(self, window: Window, share: float, lean: float = 0.0) -> datetime:
         """A minute without rows, after about `share` of the window's rows; the window's end where there is none.
 
-        Servers differ in whether a range holds its last minute. Where that minute is empty they all count alike.
+        Servers differ in whether a range holds its last minute. Where that minute is empty they all count alike. Of
+        the empty minutes up to the next row it is the first, or one that lies `lean` of the way there.
         """
         low, high = self._rank(window.start.timestamp()), self._rank(window.end.timestamp())
         if high == low:
@@ -65,6 +66,8 @@ class OwnRows:
         minute = self.seconds[position] // 60 + 1
         while (position := self._rank(minute * 60)) < high and self.seconds[position] // 60 == minute:
             minute += 1
+        next_row = self.seconds[position] if position < high else window.end.timestamp()
+        minute += int(max(0, next_row // 60 - minute) * lean)
         return min(datetime.fromtimestamp(minute * 60, UTC), window.end)
 
     def quiet_minute_before(self, end: datetime) -> datetime:
@@ -78,9 +81,13 @@ class OwnRows:
         return int(self.seconds.search_sorted(int(seconds)))
 
 
-def cut_up(window: Window, own: OwnRows, parts: int, shift: float = 0.0) -> list[Window]:
-    """The window in at most `parts` pieces of about as many rows, cut at empty minutes, `shift` of a piece earlier."""
-    edges = {own.cut(window, (part - shift) / parts) for part in range(1, parts)} - {window.start}
+def cut_up(window: Window, own: OwnRows, parts: int, shift: float = 0.0, lean: float = 0.0) -> list[Window]:
+    """The window in at most `parts` pieces of about as many rows, cut at empty minutes.
+
+    All cuts lie `shift` of a piece earlier, and `lean` of the way to the next row later: over the runs they come
+    everywhere, before the newest rows too.
+    """
+    edges = {own.cut(window, (part - shift) / (parts - 1), lean) for part in range(1, parts)} - {window.start}
     bounds = [window.start, *sorted(edges | {window.end})]
     return [Window(start, end) for start, end in pairwise(bounds)]
 
@@ -160,8 +167,8 @@ def _worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Itera
     is_small = own.count(scope) <= _PAGES_WORTH_LISTING * pull.page_size
     if is_small and axis is UPDATED_ON:
         return iter([scope])
-    shift = random.Random(f"{pull.run_id} {axis.name}").random()  # noqa: S311 - repeatable chance, no secret
-    pieces = [scope] if is_small else cut_up(scope, own, _RANGES_PER_AXIS, shift)
+    chance = random.Random(f"{pull.run_id} {axis.name}")  # noqa: S311 - repeatable, no secret
+    pieces = [scope] if is_small else cut_up(scope, own, _RANGES_PER_AXIS, chance.random(), chance.random())
 
     def count(window: Window) -> int:
         return pull.source.search(axis.filters(window), size=1).total_items
