@@ -100,8 +100,9 @@ class Settings(BaseSettings):
     filter_timezone: Zone = "UTC"
     """Zone in which the API reads filter values; `doctor` finds it."""
     publish_personal_data: bool = False
-    businesses_file: Path | None = None
     """Whether names and free text are published; else a description appears as its pattern."""
+    businesses_file: Path | None = None
+    """CSV of names, `business_id,business_name,time_zone`; else they are asked of the API, where the role allows."""
     escalate_after_sync: bool = False
     """Whether the daily job ends with sending the escalations."""
     alert_webhook_url: SecretStr | None = None
