@@ -1,28 +1,35 @@
-"""The charts of dashboard and report, as Altair specifications. They draw published columns and compute none."""
+"""The charts of dashboard and report, as Vega-Lite. They draw published columns and compute none.
+
+What a kind of chart looks like is made with Altair, once: checking a specification takes Altair 50 ms, and a page has
+nine. Rows and title are then put into a copy.
+"""
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 import altair as alt
 
 from pipelines.publish.snapshot import Row
 from pipelines.show import readable_values as as_text
 
+Chart = dict[str, Any]
 # Okabe and Ito's colours, which colour-blind people tell apart on light and on dark.
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#808080"
+BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#808080"
 _HEIGHT = 190
+_BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
-def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> alt.LayerChart:
+def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> Chart:
     """The failure rate of one scope and currency by month, with its interval; hollow where outcomes are still due."""
-    data = _data(
+    drawn = [
         {
             "month": row["period_start_date"],
             "rate": row["attempt_failure_ratio"],
             "low": row["attempt_failure_low_ratio"],
             "high": row["attempt_failure_high_ratio"],
-            "mature": "all outcomes in" if row["is_mature"] else "outcomes still due",
+            "State": "all outcomes in" if row["is_mature"] else "outcomes still due",
             "Month": as_text.month(row["period_start_date"]),
             "Failure rate": as_text.percent(row["attempt_failure_ratio"]),
             "95 % interval": as_text.interval(
@@ -32,26 +39,13 @@ def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None)
         }
         for row in rows
         if row["attempt_failure_ratio"] is not None
-    )
-    domain = alt.Scale(domain=[0, highest], clamp=True) if highest else alt.Scale(zero=True)
-    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=0, tickCount=5, grid=False))
-    base = alt.Chart(data).encode(x=x)
-    band = base.mark_area(opacity=0.18, color=BLUE).encode(
-        y=alt.Y("low:Q", title=None, scale=domain, axis=alt.Axis(format="%", tickCount=4)), y2="high:Q"
-    )
-    line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("rate:Q", scale=domain))
-    dots = base.mark_point(size=45, color=BLUE, opacity=1).encode(
-        y=alt.Y("rate:Q", scale=domain),
-        fill=alt.condition("datum.mature == 'all outcomes in'", alt.value(BLUE), alt.value("transparent")),
-        tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "Attempts:N", alt.Tooltip("mature:N", title="State")],
-    )
-    return _laid(band, line, dots, title=title)
+    ]
+    return _filled(_rate_by_month(highest), drawn, title, _HEIGHT)
 
 
-def trend(rows: Iterable[Row], title: str, height: int = _HEIGHT) -> alt.LayerChart:
+def trend(rows: Iterable[Row], title: str) -> Chart:
     """Problem entries a day: bars, the mean of seven days, the weekday's baseline, anomalies as diamonds."""
-    listed = list(rows)
-    data = _data(
+    drawn = [
         {
             "day": row["day_date"],
             "entries": row["problem_entry_count"],
@@ -63,28 +57,16 @@ def trend(rows: Iterable[Row], title: str, height: int = _HEIGHT) -> alt.LayerCh
             "Usual for the weekday": _short(row["baseline_count"]),
             "7-day mean": _short(row["mean_7_day_count"]),
         }
-        for row in listed
-    )
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelAngle=0, tickCount=4, grid=False))
-    tooltip = ["Day:N", "Problem entries:N", "Usual for the weekday:N", "7-day mean:N"]
-    base = alt.Chart(data).encode(x=x)
-    y = alt.Y("entries:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
-    bars = base.mark_bar(color=GREY, opacity=0.45).encode(y=y, tooltip=tooltip)
-    mean = base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q")
-    usual = base.mark_line(color=ORANGE, strokeWidth=1.5, strokeDash=[4, 3]).encode(y="baseline:Q")
-    layers = [bars, usual, mean]
-    if any(row["is_anomaly"] for row in listed):
-        odd = base.transform_filter("datum.anomaly").mark_point(shape="diamond", size=110, color=RED, filled=True)
-        layers.append(odd.encode(y=y, tooltip=tooltip, opacity=alt.value(1)))
-    return _laid(*layers, title=title, height=height)
+        for row in rows
+    ]
+    return _filled(_trend(has_anomaly=any(row["anomaly"] for row in drawn)), drawn, title, _HEIGHT)
 
 
-def reasons(rows: Iterable[Row], title: str) -> alt.LayerChart:
+def reasons(rows: Iterable[Row], title: str) -> Chart:
     """Failed attempts by reason, this period as a bar and the one before as a tick."""
-    listed = list(rows)
-    data = _data(
+    drawn = [
         {
-            "reason": as_text.words(row["failure_reason"]),
+            "Reason": as_text.words(row["failure_reason"]),
             "count": row["failed_attempt_count"],
             "before": row["previous_failed_attempt_count"],
             "Failed attempts": as_text.count(row["failed_attempt_count"]),
@@ -92,45 +74,23 @@ def reasons(rows: Iterable[Row], title: str) -> alt.LayerChart:
             "Share": as_text.percent(row["failed_attempt_share_ratio"]),
             "Amount": as_text.money(row["failed_amount"], row["currency_code"]),
         }
-        for row in listed
-    )
-    y = alt.Y("reason:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, grid=False, labelOverlap=False))
-    base = alt.Chart(data).encode(
-        y=y, tooltip=["reason:N", "Failed attempts:N", "Period before:N", "Share:N", "Amount:N"]
-    )
-    bars = base.mark_bar(color=BLUE, height={"band": 0.62}).encode(
-        x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
-    )
-    before = base.mark_tick(color=ORANGE, thickness=3, height={"band": 0.9}).encode(x="before:Q")
-    return _laid(bars, before, title=title, height=30 * max(1, len(listed)) + 60)
+        for row in rows
+    ]
+    return _filled(_reasons(), drawn, title, 30 * max(1, len(drawn)) + 60)
 
 
-def ageing(rows: Iterable[Row], title: str) -> alt.LayerChart:
+def ageing(rows: Iterable[Row], title: str) -> Chart:
     """Open amounts by age."""
-    data = _data(
+    drawn = [
         {
-            "band": f"{row['ageing_band']} days",
-            "amount": _drawn(row["open_amount"]),
+            "Age": f"{row['ageing_band']} days",
+            "amount": row["open_amount"],
             "Open": as_text.money(row["open_amount"], row["currency_code"]),
             "Invoices": as_text.count(row["open_invoice_count"]),
         }
         for row in rows
-    )
-    bands = [f"{band} days" for band in ("0-30", "31-60", "61-90", "91+")]
-    base = alt.Chart(data).encode(
-        y=alt.Y(
-            "band:N",
-            title=None,
-            sort=None,
-            scale=alt.Scale(domain=bands),
-            axis=alt.Axis(grid=False, labelOverlap=False),
-        ),
-        tooltip=["band:N", "Open:N", "Invoices:N"],
-    )
-    bars = base.mark_bar(color=BLUE, height={"band": 0.62}).encode(
-        x=alt.X("amount:Q", title=None, axis=alt.Axis(tickCount=3, format="~s"))
-    )
-    return _laid(bars, title=title, height=190)
+    ]
+    return _filled(_ageing(), drawn, title, _HEIGHT)
 
 
 def alternative(title: str, rows: Iterable[str]) -> str:
@@ -138,13 +98,78 @@ def alternative(title: str, rows: Iterable[str]) -> str:
     return f"{title}. {'; '.join(rows)}"[:1500]
 
 
-def _laid(*layers: alt.Chart, title: str, height: int = _HEIGHT) -> alt.LayerChart:
-    heading = alt.TitleParams(title, anchor="start", fontSize=13)
-    return cast("alt.LayerChart", alt.layer(*layers).properties(title=heading, height=height, width="container"))
+@lru_cache(maxsize=64)
+def _rate_by_month(highest: float | None) -> Chart:
+    domain = alt.Scale(domain=[0, highest], clamp=True) if highest else alt.Scale(zero=True)
+    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=0, tickCount=5, grid=False))
+    base = _base().encode(x=x)
+    band = base.mark_area(opacity=0.18, color=BLUE).encode(
+        y=alt.Y("low:Q", title=None, scale=domain, axis=alt.Axis(format="%", tickCount=4)), y2="high:Q"
+    )
+    line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("rate:Q", scale=domain))
+    dots = base.mark_point(size=45, color=BLUE, opacity=1).encode(
+        y=alt.Y("rate:Q", scale=domain),
+        fill=alt.condition("datum.State == 'all outcomes in'", alt.value(BLUE), alt.value("transparent")),
+        tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "Attempts:N", "State:N"],
+    )
+    return _made(band, line, dots)
 
 
-def _data(rows: Iterable[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData([{name: _drawn(value) for name, value in row.items()} for row in rows])
+@lru_cache
+def _trend(*, has_anomaly: bool) -> Chart:
+    x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelAngle=0, tickCount=4, grid=False))
+    y = alt.Y("entries:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
+    tooltip = ["Day:N", "Problem entries:N", "Usual for the weekday:N", "7-day mean:N"]
+    base = _base().encode(x=x)
+    layers = [
+        base.mark_bar(color=GREY, opacity=0.45).encode(y=y, tooltip=tooltip),
+        base.mark_line(color=ORANGE, strokeWidth=1.5, strokeDash=[4, 3]).encode(y="baseline:Q"),
+        base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
+    ]
+    if has_anomaly:
+        odd = base.transform_filter("datum.anomaly").mark_point(shape="diamond", size=110, color=RED, filled=True)
+        layers.append(odd.encode(y=y, tooltip=tooltip, opacity=alt.value(1)))
+    return _made(*layers)
+
+
+@lru_cache
+def _reasons() -> Chart:
+    y = alt.Y("Reason:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, grid=False, labelOverlap=False))
+    tooltip = ["Reason:N", "Failed attempts:N", "Period before:N", "Share:N", "Amount:N"]
+    base = _base().encode(y=y, tooltip=tooltip)
+    bars = base.mark_bar(color=BLUE, height={"band": 0.62}).encode(
+        x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
+    )
+    before = base.mark_tick(color=ORANGE, thickness=3, height={"band": 0.9}).encode(x="before:Q")
+    return _made(bars, before)
+
+
+@lru_cache
+def _ageing() -> Chart:
+    scale = alt.Scale(domain=[f"{band} days" for band in _BANDS])
+    y = alt.Y("Age:N", title=None, sort=None, scale=scale, axis=alt.Axis(grid=False, labelOverlap=False))
+    bars = _base().mark_bar(color=BLUE, height={"band": 0.62})
+    x = alt.X("amount:Q", title=None, axis=alt.Axis(tickCount=3, format="~s"))
+    return _made(bars.encode(x=x, y=y, tooltip=["Age:N", "Open:N", "Invoices:N"]))
+
+
+def _base() -> alt.Chart:
+    return alt.Chart(alt.NamedData("rows"))
+
+
+def _made(*layers: alt.Chart) -> Chart:
+    chart: Chart = alt.layer(*layers).properties(width="container").to_dict()
+    chart.pop("config", None)
+    return chart
+
+
+def _filled(look: Chart, rows: list[dict[str, Any]], title: str, height: int) -> Chart:
+    values = [{name: _drawn(value) for name, value in row.items()} for row in rows]
+    return look | {
+        "data": {"values": values},
+        "title": {"text": title, "anchor": "start", "fontSize": 13},
+        "height": height,
+    }
 
 
 def _drawn(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold

@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, grid, html, nothing
+from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 _MOST_CARDS = 12
@@ -160,9 +160,9 @@ def _by_month(frame: Frame) -> None:
             for row in months[-13:]
         ]
         with place:
-            st.altair_chart(
+            draw_chart(
                 charts.rate_by_month(months, title, highest),
-                alt=charts.alternative(f"Failure rate by month, {title}", said),
+                charts.alternative(f"Failure rate by month, {title}", said),
             )
 
 

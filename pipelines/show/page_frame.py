@@ -13,6 +13,7 @@ from pipelines.publish.snapshot import Snapshot
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import ask
+from pipelines.show.charts import Chart
 from pipelines.show.url_filters import NO_CURRENCY, Choices, Period, View, read_view
 
 Draw = Callable[["Frame"], None]
@@ -178,6 +179,11 @@ def footer(frame: Frame) -> None:
     html(markup.paragraph(f"{published} · rules {about.rules_version} · program {about.program_version}."))
     if not about.named_business_count and about.business_count:
         html(markup.paragraph(HOW_TO_NAME))
+
+
+def draw_chart(chart: Chart, alternative: str) -> None:
+    """A chart, and what a screen reader says instead of it."""
+    st.vega_lite_chart(spec=chart, alt=alternative)
 
 
 def grid(count: int, wide: int) -> list[Any]:

@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, grid, html, nothing
+from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 _MOST_CHARTS = 6
@@ -48,9 +48,7 @@ def draw(frame: Frame) -> None:
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         said = [f"{as_text.words(row['failure_reason'])} {row['failed_attempt_count']}" for row in reasons]
         with place:
-            st.altair_chart(
-                charts.reasons(reasons, title), alt=charts.alternative(f"Failed attempts by reason, {title}", said)
-            )
+            draw_chart(charts.reasons(reasons, title), charts.alternative(f"Failed attempts by reason, {title}", said))
     listed = [reason_row(frame, row) for row in rows]
     html(markup.table(f"Reasons, {frame.view.period.label}", COLUMNS, listed, css="nb-wide"))
 

@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, grid, html, nothing
+from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
 DAYS = (1, 3, 7, 14, 28)
@@ -99,7 +99,7 @@ def _open_amounts(frame: Frame) -> None:
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         said = [f"{row['ageing_band']} days {as_text.money(row['open_amount'], currency)}" for row in bands]
         with place:
-            st.altair_chart(charts.ageing(bands, title), alt=charts.alternative(f"Open amounts by age, {title}", said))
+            draw_chart(charts.ageing(bands, title), charts.alternative(f"Open amounts by age, {title}", said))
     html(markup.table("Open amounts by age", AGEING_COLUMNS, [ageing_row(frame, row) for row in rows]))
     invoices = frame.ask("open_invoices", limit=_MOST_INVOICES)
     html(

@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import vl_convert
 
 from pipelines.errors import WrongUseError
@@ -15,6 +14,7 @@ from pipelines.publish.releases import replace_file
 from pipelines.publish.snapshot import Row, Snapshot
 from pipelines.show import charts, markup, overview_page, reasons_page, recovery_page, trends_page
 from pipelines.show import readable_values as as_text
+from pipelines.show.charts import Chart
 from pipelines.show.page_frame import Frame, read_choices
 from pipelines.show.url_filters import read_view
 
@@ -195,16 +195,15 @@ def _recovery(frame: Frame) -> Iterator[str]:
     yield markup.table("Still open now, by age", recovery_page.AGEING_COLUMNS, listed)
 
 
-def _figures(drawn: Iterator[tuple[alt.LayerChart, str]]) -> str:
+def _figures(drawn: Iterator[tuple[Chart, str]]) -> str:
     made = "".join(
         f'<figure role="img" aria-label="{escape(said, quote=True)}">{drawing(chart)}</figure>' for chart, said in drawn
     )
     return f'<div class="charts">{made}</div>'
 
 
-def drawing(chart: alt.LayerChart) -> str:
-    """A chart as SVG. Its specification names no address, and the converter may reach none."""
-    specification = chart.properties(width=320, height=140).to_dict()
-    specification["config"] = {"font": "Arial", "view": {"stroke": None}, "background": None}
-    svg = vl_convert.vegalite_to_svg(specification, allowed_base_urls=[])
+def drawing(chart: Chart) -> str:
+    """A chart as SVG. It names no address, and the converter may reach none."""
+    config = {"font": "Arial", "view": {"stroke": None}, "background": None}
+    svg = vl_convert.vegalite_to_svg(chart | {"width": 320, "height": 140, "config": config}, allowed_base_urls=[])
     return svg[svg.index("<svg") :]

@@ -8,7 +8,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, grid, html, nothing
+from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency", "kind")
 _MOST_CHARTS = 9
@@ -79,7 +79,7 @@ def _series(frame: Frame, one: Row, span: dict[str, date]) -> None:
     title = f"{one['business_name']}, {as_text.currency(one['currency_code'])}: {as_text.words(one['kind'])}"
     odd = [f"{as_text.day(row['day_date'])} {row['problem_entry_count']}" for row in days if row["is_anomaly"]]
     said = charts.alternative(f"Problem entries a day, {title}", [f"days that stand out: {', '.join(odd) or 'none'}"])
-    st.altair_chart(charts.trend(days, title), alt=said)
+    draw_chart(charts.trend(days, title), said)
 
 
 def _legend(series_count: int) -> str:

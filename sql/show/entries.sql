@@ -1,32 +1,54 @@
--- The history entries of a view, newest first.
+-- The history entries of a view, newest first. The page is found first and named after: so only its own rows are read
+-- with all their columns.
+with
+
+page as (
+    select
+        entry_id,
+        created_at,
+        day_date,
+        business_id,
+        currency_code,
+        invoice_id,
+        name,
+        description,
+        kind,
+        failure_reason,
+        rule_name,
+        is_problem,
+        excluded_because,
+    from history_entries
+    where
+        -- The history of an invoice is shown whole, whatever the period.
+        (
+            getvariable('invoice')::bigint is not null
+            or day_date between getvariable('from') and getvariable('until')
+        )
+        and is_chosen_business(business_id)
+        and is_chosen_currency(currency_code)
+        and is_chosen_kind(kind)
+        and is_chosen_reason(failure_reason)
+        and (getvariable('invoice')::bigint is null or invoice_id = getvariable('invoice')::bigint)
+        and (not getvariable('counted')::boolean or excluded_because is null)
+    order by created_at desc, entry_id desc
+    limit getvariable('limit') offset getvariable('offset')
+)
+
 select
-    entries.entry_id,
-    entries.created_at,
-    entries.day_date,
-    entries.business_id,
-    business_label(businesses.business_name, entries.business_id) as business_name,
-    entries.currency_code,
-    entries.invoice_id,
-    entries.name,
-    entries.description,
-    entries.kind,
-    entries.failure_reason,
-    entries.rule_name,
-    entries.is_problem,
-    entries.excluded_because,
-from history_entries as entries
-left join businesses on entries.business_id = businesses.business_id
-where
-    -- The history of an invoice is shown whole, whatever the period.
-    (
-        getvariable('invoice')::bigint is not null
-        or entries.day_date between getvariable('from') and getvariable('until')
-    )
-    and is_chosen_business(entries.business_id)
-    and is_chosen_currency(entries.currency_code)
-    and is_chosen_kind(entries.kind)
-    and is_chosen_reason(entries.failure_reason)
-    and (getvariable('invoice')::bigint is null or entries.invoice_id = getvariable('invoice')::bigint)
-    and (not getvariable('counted')::boolean or entries.excluded_because is null)
-order by entries.created_at desc, entries.entry_id desc
-limit getvariable('limit') offset getvariable('offset')
+    page.entry_id,
+    page.created_at,
+    page.day_date,
+    page.business_id,
+    business_label(businesses.business_name, page.business_id) as business_name,
+    page.currency_code,
+    page.invoice_id,
+    page.name,
+    page.description,
+    page.kind,
+    page.failure_reason,
+    page.rule_name,
+    page.is_problem,
+    page.excluded_because,
+from page
+left join businesses on page.business_id = businesses.business_id
+order by page.created_at desc, page.entry_id desc

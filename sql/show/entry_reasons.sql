@@ -1,5 +1,5 @@
--- The reasons that failed payments have.
+-- The reasons that a failed payment can have.
 select distinct failure_reason
-from history_entries
+from entry_rules
 where failure_reason is not null
 order by failure_reason
