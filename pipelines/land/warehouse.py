@@ -85,27 +85,33 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of it or nothing. Raises TryAgainLaterError where the disk takes no more."""
+    """All of it or nothing."""
     try:
         connection.execute("begin")
         yield
         connection.execute("commit")
-    except BaseException as error:
+    except BaseException:
         with suppress(duckdb.Error):  # after a full disk there is no transaction left, and the reason matters more
             connection.execute("rollback")
-        if isinstance(error, duckdb.Error) and any(words in str(error) for words in _DISK_TAKES_NO_MORE):
-            raise TryAgainLaterError(
-                f"The warehouse cannot be written ({_first_sentence(error)}): make room on its disk and run the "
-                "command again; what was landed before is kept."
-            ) from None
         raise
 
 
 @contextmanager
 def writing_alone(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """A transaction that no other process's falls between, on a lake too. Raises TryAgainLaterError if none gets in."""
-    with lake.turn(connection), transaction(connection):
-        yield
+    """A transaction on the warehouse that no other process's falls between, on a lake too.
+
+    Raises TryAgainLaterError where its turn does not come, or the disk takes no more.
+    """
+    try:
+        with lake.turn(connection), transaction(connection):
+            yield
+    except duckdb.Error as error:
+        if not any(words in str(error) for words in _DISK_TAKES_NO_MORE):
+            raise
+        raise TryAgainLaterError(
+            f"The warehouse cannot be written ({_first_sentence(error)}): make room on its disk and run the "
+            "command again; what was landed before is kept."
+        ) from None
 
 
 def make_private_folder(folder: Path) -> None:
