@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
 from pipelines.land.landed_assets import PullConfig
@@ -29,12 +30,24 @@ Copied = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def analytics(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published file of a year and a bit, made by a sync of the sandbox; businesses have names."""
-    folder = tmp_path_factory.mktemp("shown") / "data"
-    with (
-        running_sandbox(make_operator(size=9000, months=14, until=utc_now())) as sandbox,
-        pytest.MonkeyPatch.context() as on,
-    ):
+    """The published file of a year and a bit, made by a sync of the sandbox; businesses have names.
+
+    Workers that run side by side share it: the first makes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "shown.lock"):
+        folder = shared / "shown" / "data"
+        if not (folder / "analytics_report.html").exists():
+            _sync(folder)
+    return folder / "analytics.duckdb"
+
+
+def _sync(folder: Path) -> None:
+    operator = make_operator(size=9000, months=14, until=utc_now())
+    with running_sandbox(operator) as sandbox, pytest.MonkeyPatch.context() as on, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a beta feature of Dagster that the program uses knowingly
         on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
         on.setenv("DAGSTER_HOME", str(folder.parent / "dagster"))
         settings = Settings(
@@ -47,10 +60,7 @@ def analytics(tmp_path_factory: pytest.TempPathFactory) -> Path:
             requests_per_minute=0,
             requests_per_hour=0,
         )
-        with warnings.catch_warnings():  # a beta feature of Dagster that the program uses knowingly
-            warnings.simplefilter("ignore")
-            run_sync(settings, lambda _: None, PullConfig())
-    return settings.analytics_path
+        run_sync(settings, lambda _: None, PullConfig())
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,38 @@
+"""Takes the pictures of docs/images anew: `uv run python tests/show/screenshots.py data/demo/analytics.duckdb`."""
+
+import sys
+from pathlib import Path
+
+from conftest import CHROMIUM, served
+from looking import go
+from playwright.sync_api import sync_playwright
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+SHOTS = (
+    ("overview", "overview", 1280, 1000, "light"),
+    ("overview-dark", "overview", 1280, 1000, "dark"),
+    ("overview-narrow", "overview", 390, 900, "light"),
+    ("trends", "trends", 1280, 1000, "light"),
+    ("reasons", "reasons", 1280, 1000, "light"),
+    ("recovery", "recovery", 1280, 1000, "light"),
+    ("entries", "entries", 1280, 800, "light"),
+    ("health", "health", 1280, 1000, "light"),
+)
+
+
+def main() -> None:
+    """Take them."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with served(Path(sys.argv[1]).absolute()) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        for name, view, width, height, scheme in SHOTS:
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            go(page, address, view)
+            page.wait_for_timeout(1000)
+            page.screenshot(path=FOLDER / f"dashboard-{name}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
