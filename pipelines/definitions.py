@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipelines.alerts import alert_sensors
 from pipelines.land import landed_assets as land
+from pipelines.land.lake_upkeep import upkeep_schedules
 from pipelines.land.pull import OnStep
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model import model_assets as model
@@ -70,7 +71,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         jobs=[*jobs.values(), escalate],
-        schedules=sync_schedules(settings, keys, jobs),
+        schedules=[*sync_schedules(settings, keys, jobs), *upkeep_schedules(settings, prefix)],
         sensors=alert_sensors(
             settings,
             histories=next(key for key in keys if key.path[-2:] == land.HISTORIES.path),
