@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -179,6 +178,8 @@ def test_two_processes_together_keep_the_pace_of_one(tmp_path):
     assert len(went) == 24
     assert ways[0][0] < ways[1][-1]
     assert ways[1][0] < ways[0][-1]  # they did overlap
-    scheduling = 0.03  # between being let go and reading the clock, on a machine busy with other tests
-    assert min(late - early for early, late in pairwise(went)) > 0.05 - scheduling
-    assert min(late - early for early, late in zip(went, went[5:], strict=False)) > 0.4 - scheduling
+    # From the first on, and not from one to the next: on a machine busy with other tests one of them may read its clock
+    # long after it was let go, which brings it nearer to the next.
+    scheduling = 0.1
+    for place, moment in enumerate(went):
+        assert moment - went[0] > max(place * 0.05, place // 5 * 0.4) - scheduling
