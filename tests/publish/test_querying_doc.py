@@ -84,5 +84,5 @@ def test_the_python_snippet_runs(analytics, monkeypatch):
     (snippet,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(analytics.parent.parent)
     found = {}
-    exec(snippet, found)  # noqa: S102 - our own page
+    exec(snippet, found)
     assert found["rates"].height > 10
