@@ -11,7 +11,7 @@ from pipelines.show.markup import Cell, Column
 from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency", "kind")
-_MOST_CHARTS = 9
+_MOST_CHARTS = 6
 _MOST_ANOMALIES = 50
 _SHORTEST = timedelta(days=91)
 ANOMALY_COLUMNS = (

@@ -20,6 +20,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 PAGES = ("overview", "trends", "reasons", "recovery", "entries", "health")
+OPTIONS = {
+    "Currency": ("GBP", "EUR", "USD", "JPY", "KWD"),
+    "Kind": ("payment failed", "payment pending", "invoice sent", "payment succeeded", "einvoice failed"),
+}
 CHANGES = {
     "overview": "Currency",
     "trends": "Currency",
