@@ -6,6 +6,7 @@
 - landing: what our landing assets do, without Dagster; with every check, the raw JSON of each version, and the ledger.
 - sync: the whole command, with models, checks and publishing, through Dagster.
 - floor: the same pages fetched, their `Records` arrays saved, and one bulk DuckDB statement with an explicit schema.
+- floor and raw: the same, and the raw JSON of each record kept with its hash by a second statement.
 - plain: httpx, a polars frame a page, one merge. Money goes through floats, as it does for who does not look.
 - dlt, dlt arrow: dlt's REST source with merge into DuckDB; and its Arrow path. dlt comes for the run only.
 
@@ -25,12 +26,12 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from sync_requests import LANDING, Server, environment_for, served
+from sync_requests import Server, environment_for, served
 
 LOADERS = Path(__file__).parent / "loaders"
 DLT = ("uv", "run", "--no-project", "--python", f"{sys.version_info.major}.{sys.version_info.minor}",
        "--with", "dlt[duckdb]==1.31.0", "--with", "duckdb==1.5.5", "--with", "pyarrow", "python")  # fmt: skip
-WAYS = ("floor", "landing", "sync", "plain", "dlt", "dlt arrow")
+WAYS = ("floor", "floor and raw", "landing", "sync", "plain", "dlt", "dlt arrow")
 
 
 class Cost(NamedTuple):
@@ -62,8 +63,10 @@ def measure(server: Server, command: list[str], environment: dict[str, str]) -> 
 def command_of(way: str, server: Server, token: str, page_size: int, folder: Path) -> list[str]:
     arguments = [server.base_url, token, str(page_size), str(folder)]
     match way:
+        case "floor and raw":
+            return [sys.executable, str(LOADERS / "floor.py"), *arguments, "raw"]
         case "landing":
-            return [sys.executable, "-c", LANDING, "first sync"]
+            return [sys.executable, str(LOADERS / "landing.py")]
         case "sync":
             return [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
         case "dlt":

@@ -1,4 +1,7 @@
-"""The floor: the bytes of each `Records` array to a file, and one bulk statement with an explicit schema."""
+"""The floor: the bytes of each `Records` array to a file, and one bulk statement with an explicit schema.
+
+With `raw` as the last argument a second statement keeps each record's JSON and its hash, as our landing has to.
+"""
 
 import sys
 from pathlib import Path
@@ -20,6 +23,10 @@ with duckdb.connect(str(folder / "floor.duckdb")) as connection:
                            "when matched then update by name when not matched then insert by name")  # fmt: skip
     else:
         connection.execute(f"insert into histories by name from {page}")
+    if sys.argv[5:] == ["raw"]:
+        connection.execute("create table if not exists versions (id bigint, content_hash varchar, raw json)")
+        connection.execute(f"insert into versions select (json ->> '$.Id')::bigint, md5(json::varchar), json "
+                           f"from read_json_objects('{saved}/*.json', format = 'array')")  # fmt: skip
     for file in saved.iterdir():
         file.unlink()
     print(connection.execute("select count(*) from histories").fetchone()[0])

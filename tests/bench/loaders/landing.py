@@ -1,0 +1,24 @@
+"""What our landing assets do, in their order, without loading Dagster."""
+
+import uuid
+from datetime import UTC, datetime, time, timedelta
+
+from pipelines.extract.client import NexudusClient
+from pipelines.extract.histories import Histories
+from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.windows import Window, floor_minute
+from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
+from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.warehouse import LANDING, open_warehouse
+from pipelines.settings import Settings, utc_now
+
+settings = Settings(_env_file=None)
+settle, lookback = timedelta(minutes=settings.settle_minutes), timedelta(minutes=settings.lookback_minutes)
+history = Window(datetime.combine(settings.history_start, time(), UTC), floor_minute(utc_now() - settle))
+with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
+    source, size = Histories(client, settings), settings.page_size
+    pull = Pull(connection, source, size, uuid.uuid4().hex, settle, workers=settings.concurrent_requests)
+    close_before_first_entry(pull, history)
+    pull.read(UPDATED_ON, planned_windows(connection, UPDATED_ON, history, lookback=lookback, page_size=size))
+    for axis in REFRESH_AXES:
+        pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback))
