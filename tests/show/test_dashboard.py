@@ -129,6 +129,7 @@ def test_a_filter_is_in_the_address_and_the_address_is_a_filter(page, dashboard,
     choose(page, "Currency", "EUR")
     page.wait_for_url("**currency=EUR**")
     page.wait_for_function("document.querySelectorAll('.nb-card').length === 1")
+    drawn(page)  # the cards come before the table
     businesses = {row[1] for row in table(page, "By business")}
     assert businesses == {"EUR"}
     colleague = open_page()
