@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", type=int, default=[100_000, 1_000_000, 10_000_000])
     options = parser.parse_args()
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n")
-    print("| rows | stage | seconds | CPU seconds | peak MiB | exponent of seconds | of memory |")
+    print("| rows | stage | seconds | CPU seconds | peak MiB | exponent of CPU | of memory |")
     print("|---:|---|---:|---:|---:|---:|---:|")
     before: tuple[int, dict[str, Cost]] | None = None
     for rows in options.rows:
@@ -126,7 +126,7 @@ def main() -> None:
             if before:
                 factor, then = rows / before[0], before[1][name]
                 exponents = (
-                    f"| {exponent(then.seconds, cost.seconds, factor):.2f} "
+                    f"| {exponent(then.cpu_seconds, cost.cpu_seconds, factor):.2f} "
                     f"| {exponent(then.mib, cost.mib, factor):.2f} |"
                 )
             print(
