@@ -8,7 +8,7 @@ import streamlit as st
 
 from pipelines.publish.snapshot import Row
 from pipelines.publish.spreadsheets import escape_formula
-from pipelines.show import markup
+from pipelines.show import follow_ups, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.markup import Cell, Column
 from pipelines.show.page_frame import Frame, html, nothing
@@ -34,14 +34,22 @@ def draw(frame: Frame) -> None:
     if frame.view.entry is not None:
         _one(frame, frame.view.entry)
         return
-    view = frame.view
     total = frame.ask("entries_count")[0]["entry_count"]
     st.subheader(f"{as_text.count(total)} entries{_described(frame)}")
-    if not total:
+    if total:
+        _list(frame, total)
+    else:
         nothing("No entry in this view", "Choose another period, or fewer filters.")
-        return
+    if total or frame.view.invoice is not None:
+        follow_ups.draw_of_view(frame)
+
+
+def _list(frame: Frame, total: int) -> None:
+    view = frame.view
     page = min(view.page_number, -(-total // PAGE_SIZE))
     rows = frame.ask("entries", limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
+    if view.invoice is None:
+        html(f'<p class="nb-nav"><a href="#{follow_ups.ANCHOR}">Our follow-ups on these invoices</a></p>')
     first = (page - 1) * PAGE_SIZE + 1
     caption = (
         f"{as_text.count(first)} to {as_text.count(first + len(rows) - 1)} of {as_text.count(total)}, newest first"
@@ -77,10 +85,7 @@ def entry_row(frame: Frame, row: Row) -> list[Cell | str]:
         row["business_name"],
         ""
         if row["invoice_id"] is None
-        else Cell(
-            str(row["invoice_id"]),
-            link=view.address("entries", invoice=row["invoice_id"], kinds=(), reasons=(), counted=False, page_number=1),
-        ),
+        else Cell(str(row["invoice_id"]), link=view.address_of_invoice(row["invoice_id"])),
         Cell(row["name"] or "", tone="nb-text"),
         Cell(row["description"] or "", tone="nb-text"),
         as_text.words(row["kind"]),
@@ -126,10 +131,9 @@ def _one(frame: Frame, entry_id: int) -> None:
     st.subheader("The invoice")
     html(markup.definitions(_invoice(frame, row)))
     if row["invoice_id"] is not None:
-        link = frame.view.address(
-            "entries", entry=None, invoice=row["invoice_id"], kinds=(), reasons=(), counted=False, page_number=1
-        )
+        link = frame.view.address_of_invoice(row["invoice_id"])
         html(f'<p class="nb-nav"><a href="{escape(link)}" target="_self">All entries of this invoice</a></p>')
+        follow_ups.draw_of_invoice(frame, row["invoice_id"])
 
 
 def _facts(frame: Frame, row: Row) -> list[tuple[str, str]]:

@@ -125,6 +125,11 @@ class View:
         """The address of a page with some of the view changed."""
         return "/?" + urlencode({"view": page} | replace(self, **changes).query(), doseq=True)
 
+    def address_of_invoice(self, invoice_id: int) -> str:
+        """The address of all entries of an invoice."""
+        whole = {"entry": None, "kinds": (), "reasons": (), "counted": False, "page_number": 1}
+        return self.address("entries", invoice=invoice_id, **whole)
+
 
 def read_view(query: Query, choices: Choices) -> tuple[View, list[str]]:
     """The view that an address asks for, and a sentence for each part of it that does not exist."""

@@ -18,18 +18,7 @@ page as (
         is_problem,
         excluded_because,
     from history_entries
-    where
-        -- The history of an invoice is shown whole, whatever the period.
-        (
-            getvariable('invoice')::bigint is not null
-            or day_date between getvariable('from') and getvariable('until')
-        )
-        and is_chosen_business(business_id)
-        and is_chosen_currency(currency_code)
-        and is_chosen_kind(kind)
-        and is_chosen_reason(failure_reason)
-        and (getvariable('invoice')::bigint is null or invoice_id = getvariable('invoice')::bigint)
-        and (not getvariable('counted')::boolean or excluded_because is null)
+    where is_in_view(day_date, business_id, currency_code, invoice_id, kind, failure_reason, excluded_because)
     order by created_at desc, entry_id desc
     limit getvariable('limit') offset getvariable('offset')
 )

@@ -6,23 +6,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pytest
 from filelock import FileLock
 from playwright.sync_api import sync_playwright
+from synced_sandbox import publish_followed_up, publish_year
 
-from pipelines.land.landed_assets import PullConfig
 from pipelines.publish.snapshot import Snapshot, open_snapshot
-from pipelines.sandbox.operators import make_operator
-from pipelines.sandbox.server import running_sandbox
-from pipelines.settings import Settings, utc_now
-from pipelines.sync import run_sync
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 Copied = Callable[..., Path]
@@ -30,37 +24,27 @@ Copied = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def analytics(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published file of a year and a bit, made by a sync of the sandbox; businesses have names.
+    """The published file of a year and a bit, made by a sync of the sandbox; businesses have names."""
+    return _made_once(tmp_path_factory, "shown", publish_year)
 
-    Workers that run side by side share it: the first makes it.
-    """
-    shared = tmp_path_factory.getbasetemp()
+
+@pytest.fixture(scope="session")
+def followed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published file of three months, on whose invoices entries were recorded."""
+    return _made_once(tmp_path_factory, "followed-up", publish_followed_up)
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The published file of a folder. Workers that run side by side share it: the first makes it."""
+    shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    with FileLock(shared / "shown.lock"):
-        folder = shared / "shown" / "data"
-        if not (folder / "analytics_report.html").exists():
-            _sync(folder)
+    with FileLock(shared / f"{name}.lock"):
+        folder = shared / name / "data"
+        if not (shared / f"{name}.made").exists():
+            make(folder)
+            (shared / f"{name}.made").touch()
     return folder / "analytics.duckdb"
-
-
-def _sync(folder: Path) -> None:
-    operator = make_operator(size=9000, months=14, until=utc_now())
-    with running_sandbox(operator) as sandbox, pytest.MonkeyPatch.context() as on, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a beta feature of Dagster that the program uses knowingly
-        on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
-        on.setenv("DAGSTER_HOME", str(folder.parent / "dagster"))
-        settings = Settings(
-            _env_file=None,
-            base_url=sandbox.base_url,
-            username=sandbox.username,
-            password=sandbox.password,
-            data_dir=folder,
-            request_spacing_ms=0,
-            requests_per_minute=0,
-            requests_per_hour=0,
-        )
-        run_sync(settings, lambda _: None, PullConfig())
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +85,12 @@ def _wait_for(address: str, process: subprocess.Popen) -> None:
 @pytest.fixture(scope="session")
 def dashboard(analytics: Path) -> Iterator[str]:
     with served(analytics) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def follow_up_dashboard(followed_up: Path) -> Iterator[str]:
+    with served(followed_up) as address:
         yield address
 
 

@@ -85,3 +85,12 @@ def test_a_period_without_attempts_is_empty_not_an_error(look, copied, tmp_path)
 def test_every_page_is_drawn_of_every_kind_of_period(look, analytics, view):
     for period in ("last-28-days", "last-365-days"):
         assert "Published" in look(analytics, view=view, period=period)
+
+
+def test_a_file_of_a_version_that_recorded_nothing_still_shows_its_entries(look, copied, tmp_path):
+    file = copied(tmp_path / "a.duckdb", "drop table recorded_entries")
+    shown = look(file, view="entries")
+    assert "newest first" in shown
+    assert "This file lacks the follow-ups" in shown
+    assert "nexudus-billing sync" in shown
+    assert "Published" in shown

@@ -29,3 +29,17 @@ create or replace temp macro is_chosen_reason(failure_reason) as (
 create or replace temp macro business_label(business_name, business_id) as (
     coalesce(business_name, business_id::varchar, 'no business')
 );
+
+-- The entries of a view. The history of an invoice is shown whole, whatever the period; `counted` are those that the
+-- rates count.
+create or replace temp macro is_in_view(
+    day_date, business_id, currency_code, invoice_id, kind, failure_reason, excluded_because
+) as (
+    (getvariable('invoice')::bigint is not null or day_date between getvariable('from') and getvariable('until'))
+    and is_chosen_business(business_id)
+    and is_chosen_currency(currency_code)
+    and is_chosen_kind(kind)
+    and is_chosen_reason(failure_reason)
+    and (getvariable('invoice')::bigint is null or invoice_id = getvariable('invoice')::bigint)
+    and (not getvariable('counted')::boolean or excluded_because is null)
+);

@@ -1,0 +1,147 @@
+"""Beside the entries of an invoice stands what we recorded on it, as the published file has it."""
+
+import pytest
+from looking import choose, drawn, go, table
+from synced_sandbox import EVIL, UNSEEN_INVOICE
+from test_accessibility import serious
+
+from pipelines.publish.snapshot import open_snapshot
+
+CAPTION = "Recorded on"
+NEWEST = (
+    "(select period_code from reporting_periods where period_kind = 'month' and is_complete"
+    " order by period_start_date desc limit 1)"
+)
+WORDS = {
+    "planned": "planned, not sent yet",
+    "sending": "being sent",
+    "confirmed": "confirmed, it was made",
+    "refused": "refused, nothing was made",
+    "unsure": "unsure whether it was made",
+}
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture(scope="module")
+def published(followed_up):
+    with open_snapshot(followed_up) as opened:
+        yield opened
+
+
+def recorded(published, condition):
+    """What the table on screen should be, of the recorded entries that fulfil a condition."""
+    rows = published.rows(
+        "select recorded.*, business_name from recorded_entries as recorded left join businesses using (business_id)"
+        f" where {condition} order by planned_at desc, reference"
+    )
+    return [
+        [
+            row["reference"],
+            WORDS[row["state"]] + (f": {row['detail']}" if row["detail"] else ""),
+            row["name"],
+            str(row["invoice_id"]),
+            row["business_name"] or "not seen by a sync yet",
+            f"{row['planned_at']:%Y-%m-%d %H:%M}",
+            f"{row['changed_at']:%Y-%m-%d %H:%M}",
+            "\u2013" if row["entry_id"] is None else str(row["entry_id"]),
+        ]
+        for row in rows
+    ]
+
+
+def of_entries(period, condition="true"):
+    return (
+        "invoice_id in (select invoice_id from history_entries, reporting_periods"
+        f" where day_date between period_start_date and period_end_date and period_code = {period} and {condition})"
+    )
+
+
+def line(page, row):
+    return page.get_by_role("region", name=CAPTION).locator("tr", has_text=row["reference"])
+
+
+VIEWS = {
+    "the newest month": ("", of_entries(NEWEST)),
+    "a currency": ("&currency=EUR", f"currency_code = 'EUR' and {of_entries(NEWEST)}"),
+    "a business": ("&business=1414984", f"business_id = 1414984 and {of_entries(NEWEST)}"),
+    "a longer period": ("&period=last-90-days", of_entries("'last-90-days'")),
+    "a kind": ("&kind=payment_failed", of_entries(NEWEST, "kind = 'payment_failed'")),
+    "an invoice that no sync has seen": (f"&invoice={UNSEEN_INVOICE}", f"invoice_id = {UNSEEN_INVOICE}"),
+}
+
+
+@pytest.mark.parametrize(("query", "condition"), VIEWS.values(), ids=VIEWS)
+def test_the_follow_ups_of_a_view_are_those_of_the_file(page, follow_up_dashboard, published, query, condition):
+    go(page, follow_up_dashboard, "entries", query)
+    expected = recorded(published, condition)
+    assert expected
+    assert table(page, CAPTION) == expected
+
+
+def test_every_state_is_shown_and_views_differ(published):
+    (states,) = published.rows("select list(distinct state order by state) as states from recorded_entries")
+    assert states["states"] == sorted(WORDS)
+    sizes = {name: len(recorded(published, condition)) for name, (_, condition) in VIEWS.items()}
+    assert sizes["a currency"] < sizes["the newest month"] < sizes["a longer period"]
+
+
+def test_a_filter_chosen_by_keys_narrows_the_follow_ups(page, follow_up_dashboard, published):
+    go(page, follow_up_dashboard, "entries")
+    choose(page, "Currency", "EUR")
+    page.wait_for_url("**currency=EUR**")
+    drawn(page)
+    assert table(page, CAPTION) == recorded(published, VIEWS["a currency"][1])
+
+
+def test_an_invoice_leads_to_its_follow_ups_and_a_follow_up_to_its_entry(page, follow_up_dashboard, published):
+    (landed, *_) = published.rows("select * from recorded_entries where is_landed order by planned_at")
+    go(page, follow_up_dashboard, "entries")
+    page.get_by_role("link", name="Our follow-ups on these invoices").click()
+    line(page, landed).get_by_role("link", name=str(landed["invoice_id"])).click()
+    page.wait_for_url(f"**invoice={landed['invoice_id']}**")
+    drawn(page)
+    of_invoice = recorded(published, f"invoice_id = {landed['invoice_id']}")
+    assert table(page, CAPTION) == of_invoice
+    line(page, landed).get_by_role("link", name=str(landed["entry_id"])).click()
+    page.wait_for_selector(f"text=Entry {landed['entry_id']}: own record")
+    drawn(page)
+    assert landed["description"] in page.locator("dd").all_inner_texts()
+    assert table(page, CAPTION) == of_invoice
+
+
+def test_an_entry_that_no_sync_has_read_is_no_link(page, follow_up_dashboard, published):
+    (gone,) = published.rows("select * from recorded_entries where entry_id is not null and not is_landed")
+    go(page, follow_up_dashboard, "entries", f"&invoice={gone['invoice_id']}")
+    assert line(page, gone).get_by_role("cell", name=str(gone["entry_id"])).count() == 1
+    assert line(page, gone).get_by_role("link", name=str(gone["entry_id"])).count() == 0
+
+
+def test_html_and_sql_in_what_we_recorded_are_text(page, follow_up_dashboard, published):
+    go(page, follow_up_dashboard, "entries", "&period=last-90-days")
+    assert EVIL in [row[2] for row in table(page, CAPTION)]
+    assert page.title().endswith("Payment failures")
+    assert page.locator(".nb-table img, .nb-table script").count() == 0
+    assert published.rows("select count(*) as count from about") == [{"count": 1}]
+
+
+def test_where_nothing_is_recorded_one_line_says_so(page, dashboard):
+    go(page, dashboard, "entries")
+    assert page.get_by_text("None is recorded on the invoices of this view.").count() == 1
+    page.locator(".nb-table tbody a").first.click()
+    page.wait_for_selector("text=Why it is that")
+    drawn(page)
+    assert page.get_by_text("None is recorded on this invoice.").count() == 1
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_them(open_page, follow_up_dashboard, scheme, width):
+    page = open_page(width, color_scheme=scheme)
+    go(page, follow_up_dashboard, "entries", "&period=last-90-days")
+    assert table(page, CAPTION)
+    assert serious(page) == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
