@@ -20,7 +20,7 @@
 -- not published
 with
 
-entries as (select * from land.coworker_invoice_histories),
+entries as not materialized (select * from land.coworker_invoice_histories),
 
 rules as (select * from model.entry_rules),
 

@@ -60,72 +60,72 @@ versions as (select distinct rules_version from rules),
 invoices as (select * from model.invoices),
 
 -- Few texts name anybody, and looking for each person's own words is dear, so it is done for those entries alone.
-naming_entries as (
+judged as (
     select
-        entries.id,
+        entries.*,
+        texts.kind,
+        texts.failure_reason,
+        texts.rule_priority,
         texts.masked_description,
-        name_words(
-            people_of(
-                entries.coworker_invoice_coworker_full_name, entries.coworker_invoice_bill_to_name, entries.updated_by
-            )
-        ) as words,
+        texts.may_name_someone,
+        if(
+            texts.may_name_someone,
+            name_words(
+                people_of(
+                    entries.coworker_invoice_coworker_full_name,
+                    entries.coworker_invoice_bill_to_name,
+                    entries.updated_by
+                )
+            ),
+            null
+        ) as people_words,
     from entries
     inner join texts
         on
             entries.name is not distinct from texts.name
             and entries.description is not distinct from texts.description
             and entries.is_flagged = texts.is_problem
-    where texts.may_name_someone
-),
-
-named as (
-    select
-        id,
-        mask_words(masked_description, words) as description_pattern,
-    from naming_entries
 ),
 
 history_entries as (
     select
-        entries.id as entry_id,
-        entries.coworker_invoice_id as invoice_id,
+        judged.id as entry_id,
+        judged.coworker_invoice_id as invoice_id,
         if(
-            invoices.invoice_id is null, entries.coworker_invoice_business_id, invoices.business_id
+            invoices.invoice_id is null, judged.coworker_invoice_business_id, invoices.business_id
         ) as business_id,
         if(
             invoices.invoice_id is null,
-            nullif(entries.coworker_invoice_business_currency_code, ''),
+            nullif(judged.coworker_invoice_business_currency_code, ''),
             invoices.currency_code
         ) as currency_code,
-        entries.created_at,
-        entries.updated_on as updated_at,
-        entries.day_date,
-        date_trunc('month', entries.day_date)::date as month_start_date,
-        entries.name,
-        entries.description,
-        coalesce(named.description_pattern, texts.masked_description) as description_pattern,
-        entries.is_flagged as is_problem,
-        texts.kind <> 'own_record'
-        and (entries.is_flagged or texts.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
-        texts.kind,
-        texts.failure_reason,
-        texts.rule_priority,
+        judged.created_at,
+        judged.updated_on as updated_at,
+        judged.day_date,
+        date_trunc('month', judged.day_date)::date as month_start_date,
+        judged.name,
+        judged.description,
+        if(
+            judged.may_name_someone,
+            mask_words(judged.masked_description, judged.people_words),
+            judged.masked_description
+        ) as description_pattern,
+        judged.is_flagged as is_problem,
+        judged.kind <> 'own_record'
+        and (judged.is_flagged or judged.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
+        judged.kind,
+        judged.failure_reason,
+        judged.rule_priority,
         rules.rule_name,
-        if(entries.coworker_invoice_id is null, 'no_invoice', invoices.excluded_because) as excluded_because,
-        entries.updated_by,
-        coalesce(entries.notify, false) as has_notified,
-        entries.seen_at,
+        if(judged.coworker_invoice_id is null, 'no_invoice', invoices.excluded_because) as excluded_because,
+        judged.updated_by,
+        coalesce(judged.notify, false) as has_notified,
+        judged.seen_at,
         versions.rules_version,
-    from entries
-    inner join texts
-        on
-            entries.name is not distinct from texts.name
-            and entries.description is not distinct from texts.description
-            and entries.is_flagged = texts.is_problem
+    from judged
     cross join versions
-    left join named on entries.id = named.id
-    left join rules on texts.rule_priority = rules.priority
-    left join invoices on entries.coworker_invoice_id = invoices.invoice_id
+    left join rules on judged.rule_priority = rules.priority
+    left join invoices on judged.coworker_invoice_id = invoices.invoice_id
 )
 
 select * from history_entries

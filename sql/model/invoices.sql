@@ -33,29 +33,14 @@
 --   land.reconciliations
 with
 
-entries as (select * from land.coworker_invoice_histories),
+entries as not materialized (select * from land.coworker_invoice_histories),
 
+-- One answer may hold several entries of an invoice: of those the one that changed last counts, then the larger Id.
+-- Only its Id is sought, and the rest joined to it: whole copies to compare and keep would not fit into little memory.
 newest_observations as (
     select
         coworker_invoice_id as invoice_id,
-        arg_max(
-            struct_pack(
-                invoice_number := coworker_invoice_invoice_number,
-                business_id := coworker_invoice_business_id,
-                currency_code := coworker_invoice_business_currency_code,
-                coworker_id := coworker_invoice_coworker_id,
-                coworker_full_name := coworker_invoice_coworker_full_name,
-                bill_to_name := coworker_invoice_bill_to_name,
-                total_amount := coworker_invoice_total_amount,
-                draft := coworker_invoice_draft,
-                paid := coworker_invoice_paid,
-                paid_at := coworker_invoice_paid_on,
-                refunded := coworker_invoice_refunded,
-                refunded_at := coworker_invoice_refunded_on,
-                due_at := coworker_invoice_due_date
-            ),
-            struct_pack(seen_at := seen_at, updated_on := updated_on, id := id)
-        ) as seen,
+        arg_max(id, struct_pack(seen_at := seen_at, updated_on := updated_on, id := id)) as entry_id,
         max(seen_at) as as_of_at,
         min(created_on) filter (where deleted_at is null) as first_entry_at,
         max(created_on) filter (where deleted_at is null) as last_entry_at,
@@ -66,39 +51,32 @@ newest_observations as (
     having count(*) filter (where deleted_at is null) > 0
 ),
 
-unpacked as (
-    select
-        *,
-        -- The struct's fields become columns of their own names.
-        unnest(seen), -- noqa: AL03
-    from newest_observations
-),
-
 invoices as (
     select
-        invoice_id,
-        invoice_number,
-        business_id,
-        nullif(currency_code, '') as currency_code,
-        coworker_id,
-        coworker_full_name,
-        bill_to_name,
-        total_amount,
-        coalesce(draft, false) as is_draft,
-        coalesce(paid, paid_at is not null) as is_paid,
-        paid_at,
-        coalesce(refunded, refunded_at is not null) as is_refunded,
-        refunded_at,
-        due_at,
+        newest_observations.invoice_id,
+        entries.coworker_invoice_invoice_number as invoice_number,
+        entries.coworker_invoice_business_id as business_id,
+        nullif(entries.coworker_invoice_business_currency_code, '') as currency_code,
+        entries.coworker_invoice_coworker_id as coworker_id,
+        entries.coworker_invoice_coworker_full_name as coworker_full_name,
+        entries.coworker_invoice_bill_to_name as bill_to_name,
+        entries.coworker_invoice_total_amount as total_amount,
+        coalesce(entries.coworker_invoice_draft, false) as is_draft,
+        coalesce(entries.coworker_invoice_paid, entries.coworker_invoice_paid_on is not null) as is_paid,
+        entries.coworker_invoice_paid_on as paid_at,
+        coalesce(entries.coworker_invoice_refunded, entries.coworker_invoice_refunded_on is not null) as is_refunded,
+        entries.coworker_invoice_refunded_on as refunded_at,
+        entries.coworker_invoice_due_date as due_at,
         case
-            when draft then 'draft_invoice'
-            when total_amount <= 0 then 'zero_invoice'
+            when entries.coworker_invoice_draft then 'draft_invoice'
+            when entries.coworker_invoice_total_amount <= 0 then 'zero_invoice'
         end as excluded_because,
-        first_entry_at,
-        last_entry_at,
-        entry_count,
-        as_of_at,
-    from unpacked
+        newest_observations.first_entry_at,
+        newest_observations.last_entry_at,
+        newest_observations.entry_count,
+        newest_observations.as_of_at,
+    from newest_observations
+    inner join entries on newest_observations.entry_id = entries.id
 )
 
 select * from invoices
