@@ -94,3 +94,26 @@ def test_a_file_of_a_version_that_recorded_nothing_still_shows_its_entries(look,
     assert "This file lacks the follow-ups" in shown
     assert "nexudus-billing sync" in shown
     assert "Published" in shown
+
+
+def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, tmp_path):
+    file = copied(
+        tmp_path / "a.duckdb",
+        """
+        insert into recorded_entries by name
+        select
+            'reference-' || number as reference,
+            any_value(entries.invoice_id) as invoice_id,
+            'Called' as name,
+            'planned' as state,
+            now() + to_seconds(number) as planned_at,
+            now() as changed_at,
+        from range(60) as numbers (number), history_entries as entries
+        where entries.invoice_id is not null and entries.day_date = date_trunc('month', current_date) - interval 5 day
+        group by number
+        """,
+    )
+    shown = look(file, view="entries")
+    assert "newest first: the newest 50; a filter shows older ones" in shown
+    assert shown.count("reference-") == 50
+    assert "reference-9<" not in shown

@@ -1,5 +1,7 @@
 """Beside the entries of an invoice stands what we recorded on it, as the published file has it."""
 
+from pathlib import Path
+
 import pytest
 from looking import choose, drawn, go, table
 from synced_sandbox import EVIL, UNSEEN_INVOICE
@@ -87,6 +89,11 @@ def test_every_state_is_shown_and_views_differ(published):
     assert states["states"] == sorted(WORDS)
     sizes = {name: len(recorded(published, condition)) for name, (_, condition) in VIEWS.items()}
     assert sizes["a currency"] < sizes["the newest month"] < sizes["a longer period"]
+
+
+def test_the_docs_tell_the_states_as_the_page_does():
+    told = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
+    assert [state for state, words in WORDS.items() if f"| `{state}` | {words} |" not in told] == []
 
 
 def test_a_filter_chosen_by_keys_narrows_the_follow_ups(page, follow_up_dashboard, published):
