@@ -48,7 +48,7 @@ def test_the_assets_run_with_their_checks_and_say_what_they_made(warehouse, asse
 
 
 def test_a_broken_promise_shows_its_rows_and_nothing_downstream_runs(warehouse, assets):
-    land(warehouse, entry(1, 1, NO_FUNDS), entry(1, 1, NO_FUNDS))
+    land(warehouse, entry(1, None, NO_FUNDS), entry(1, None, NO_FUNDS))
     published = []
 
     @dg.asset(deps=[asset_key("model.monthly_payment_failure_rates")])
