@@ -70,8 +70,13 @@ def _invoices(analytics: Path) -> list[int]:
         found = published.execute(
             """
             with failures as (
-                select invoice_id, currency_code, month_start_date, max(month_start_date) over () as newest
+                select invoice_id, currency_code, month_start_date, newest
                 from history_entries
+                cross join (
+                    select max(period_start_date) as newest
+                    from reporting_periods
+                    where period_kind = 'month' and is_complete
+                )
                 where kind = 'payment_failed' and excluded_because is null
             ),
 
@@ -79,8 +84,8 @@ def _invoices(analytics: Path) -> list[int]:
                 select
                     invoice_id,
                     any_value(currency_code) as currency_code,
-                    bool_or(month_start_date = newest - interval 1 month) as is_recent,
-                    bool_and(month_start_date = newest - interval 2 month) as is_earlier,
+                    bool_or(month_start_date = newest) as is_recent,
+                    bool_and(month_start_date = newest - interval 1 month) as is_earlier,
                 from failures
                 group by invoice_id
             )

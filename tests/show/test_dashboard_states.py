@@ -109,7 +109,8 @@ def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, 
             now() + to_seconds(number) as planned_at,
             now() as changed_at,
         from range(60) as numbers (number), history_entries as entries
-        where entries.invoice_id is not null and entries.day_date = date_trunc('month', current_date) - interval 5 day
+        where entries.invoice_id is not null and entries.month_start_date
+            = (select max(period_start_date) from reporting_periods where period_kind = 'month' and is_complete)
         group by number
         """,
     )

@@ -70,7 +70,7 @@ VIEWS = {
     "the newest month": ("", of_entries(NEWEST)),
     "a currency": ("&currency=EUR", f"currency_code = 'EUR' and {of_entries(NEWEST)}"),
     "a business": ("&business=1414984", f"business_id = 1414984 and {of_entries(NEWEST)}"),
-    "a longer period": ("&period=last-90-days", of_entries("'last-90-days'")),
+    "a longer period": ("&period=last-365-days", of_entries("'last-365-days'")),
     "a kind": ("&kind=payment_failed", of_entries(NEWEST, "kind = 'payment_failed'")),
     "an invoice that no sync has seen": (f"&invoice={UNSEEN_INVOICE}", f"invoice_id = {UNSEEN_INVOICE}"),
 }
@@ -128,7 +128,7 @@ def test_an_entry_that_no_sync_has_read_is_no_link(page, follow_up_dashboard, pu
 
 
 def test_html_and_sql_in_what_we_recorded_are_text(page, follow_up_dashboard, published):
-    go(page, follow_up_dashboard, "entries", "&period=last-90-days")
+    go(page, follow_up_dashboard, "entries", "&period=last-365-days")
     assert EVIL in [row[2] for row in table(page, CAPTION)]
     assert page.title().endswith("Payment failures")
     assert page.locator(".nb-table img, .nb-table script").count() == 0
@@ -148,7 +148,7 @@ def test_where_nothing_is_recorded_one_line_says_so(page, dashboard):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_them(open_page, follow_up_dashboard, scheme, width):
     page = open_page(width, color_scheme=scheme)
-    go(page, follow_up_dashboard, "entries", "&period=last-90-days")
+    go(page, follow_up_dashboard, "entries", "&period=last-365-days")
     assert table(page, CAPTION)
     assert serious(page) == []
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
