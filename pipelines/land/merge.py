@@ -15,7 +15,7 @@ import polars as pl
 from msgspec import inspect
 
 from pipelines.extract.records import FIELD_NAMES, HistoryRecord, RejectedRecord
-from pipelines.land.arrow_stream import ArrowStream
+from pipelines.frames import readable
 from pipelines.sql_files import sql_folder
 
 _TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
@@ -56,21 +56,19 @@ def land_page(
     """Merge the records of one answer; the caller opens the transaction and writes the ledger in it."""
     counts = RowCounts()
     if records:
-        connection.register("page", ArrowStream(_frame(records, seen_at)))
-        connection.execute(_sql("1_observed"))
-        connection.execute(_sql("2_versions"))
-        # All of them are fetched: DuckDB 2 unregisters nothing that is half read.
-        ((new, changed, same, replacing, late),) = connection.execute(_sql("3_counts")).fetchall()
-        counts = RowCounts(new, changed, same)
-        # Each of these reads the table, and most answers of a first sync need the first alone.
-        for statement, count in (("4_new", new), ("5_known", replacing), ("6_first_seen", late)):
-            if count:
-                connection.execute(_sql(statement))
-        connection.unregister("page")
+        with readable(connection, page=_frame(records, seen_at)):
+            connection.execute(_sql("1_observed"))
+            connection.execute(_sql("2_versions"))
+            # All of them are fetched: DuckDB 2 unregisters nothing that is half read.
+            ((new, changed, same, replacing, late),) = connection.execute(_sql("3_counts")).fetchall()
+            counts = RowCounts(new, changed, same)
+            # Each of these reads the table, and most answers of a first sync need the first alone.
+            for statement, count in (("4_new", new), ("5_known", replacing), ("6_first_seen", late)):
+                if count:
+                    connection.execute(_sql(statement))
     if rejected:
-        connection.register("rejected_page", ArrowStream(_rejected_frame(rejected, seen_at)))
-        connection.execute(_sql("7_rejected"))
-        connection.unregister("rejected_page")
+        with readable(connection, rejected_page=_rejected_frame(rejected, seen_at)):
+            connection.execute(_sql("7_rejected"))
     return counts._replace(rejected=len(rejected))
 
 

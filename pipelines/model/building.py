@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
 
+from pipelines.frames import readable
+from pipelines.memory import JOINING, sparingly
 from pipelines.model import rules, trends
-from pipelines.model.frames import readable
 from pipelines.model.headers import Promise
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.sql_files import sql_folder
@@ -21,6 +22,8 @@ OFFENDERS_SHOWN = 5
 DOCUMENTED_CHECK = "documented_columns_equal_real_ones"
 DOCUMENTED = "The columns that the header documents are the columns that the table has."
 FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {"polars_trends": trends.read_trends}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,19 @@ def build(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
     """Replaces the model's table, in one transaction, and returns its number of rows. Needs a prepared connection."""
     if rules.CLASSIFIER in model.sql:
         rules.create_classifier(connection)
+    statement = f"create or replace table {model.table} as {model.sql}"
     with readable(connection, **{name: FRAMES[name](connection) for name in model.frames}):
-        answer = connection.execute(f"create or replace table {model.table} as {model.sql}").fetchall()
+        answer = _sparingly(connection, lambda: connection.execute(statement).fetchall())
     return int(answer[0][0])
 
 
 def check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> list[CheckResult]:
     """How each promise of the model's header, and each data test that concerns it, fares on the table as it is."""
-    return list(chain(_documented(connection, model), _promised(connection, model), _tested(connection, model)))
+
+    def results() -> list[CheckResult]:
+        return list(chain(_documented(connection, model), _promised(connection, model), _tested(connection, model)))
+
+    return _sparingly(connection, results)
 
 
 def build_all(
@@ -94,6 +102,11 @@ def build_all(
 def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     """The table's columns and their DuckDB types."""
     return {row[0]: row[1] for row in connection.execute(f"describe {table}").fetchall()}
+
+
+def _sparingly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    ((entry_count,),) = connection.execute("select count(*) from land.coworker_invoice_histories").fetchall()
+    return sparingly(connection, entry_count, work, least_bytes=JOINING)
 
 
 def _documented(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:

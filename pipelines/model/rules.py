@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import WrongUseError
-from pipelines.model.frames import readable
+from pipelines.frames import readable
 from pipelines.sql_files import sql_folder
 
 TABLE = "model.entry_rules"

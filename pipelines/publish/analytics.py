@@ -12,8 +12,9 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import BrokenPromiseError, WrongUseError
-from pipelines.land.arrow_stream import ArrowStream
+from pipelines.frames import readable
 from pipelines.land.warehouse import make_private_folder, transaction
+from pipelines.memory import COPYING, sparingly
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.publish import releases
 from pipelines.publish.releases import Release
@@ -38,7 +39,6 @@ _CHECKS = {
 # they came, which is nearly that of time: sorting ten million wide rows costs as much as writing them, and a filter
 # over them takes 25 ms as they are.
 _LONGEST_SORTED = 1_000_000
-_MEMORY_LIMIT = "1GiB"
 # How DuckDB says that it could not write: the second when it happens at the commit.
 _DISK_ERRORS = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 
@@ -76,8 +76,13 @@ def publish(
             published_at = now or utc_now()
             _set_variables(connection, number, published_at, personal_data=personal_data)
             try:
-                with _sparingly(connection):
-                    row_counts = _build(connection, models, building, personal_data=personal_data)
+                with _quickly(connection):
+                    row_counts = sparingly(
+                        connection,
+                        _row_count(connection, "land.coworker_invoice_histories"),
+                        lambda: _build(connection, models, building, personal_data=personal_data),
+                        least_bytes=COPYING,
+                    )
                 _prove_it_reads_back(building, row_counts)
                 building.chmod(0o600)
                 releases.sync_to_disk(building)
@@ -125,16 +130,15 @@ def _set_variables(
 
 
 @contextmanager
-def _sparingly(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Settings for writing much in little memory; those that were in force come back."""
-    sparing = {
+def _quickly(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Settings for writing much; those that were in force come back."""
+    quick = {
         "preserve_insertion_order": "false",
-        "memory_limit": _MEMORY_LIMIT,
         # Symbol tables for texts cost a tenth of the writing to save a hundredth of the file.
         "disabled_compression_methods": "fsst,dict_fsst",
     }
-    before = {name: connection.execute("select current_setting(?)", [name]).fetchall()[0][0] for name in sparing}
-    for name, value in sparing.items():
+    before = {name: connection.execute("select current_setting(?)", [name]).fetchall()[0][0] for name in quick}
+    for name, value in quick.items():
         connection.execute(f"set {name} = '{value}'")
     try:
         yield
@@ -147,6 +151,7 @@ def _build(
     connection: duckdb.DuckDBPyConnection, models: list[SqlModel], building: Path, *, personal_data: bool
 ) -> dict[str, int]:
     """Write every table into the new file; returns the rows of each."""
+    building.unlink(missing_ok=True)
     views = load_views()
     sources = [(model, model.table) for model in models]
     sources += [(view, f"({view.sql.rstrip().removesuffix(';')}\n)") for view in views]
@@ -199,18 +204,17 @@ def _write_dictionary(connection: duckdb.DuckDBPyConnection, tables: list[SqlMod
         schema=["table_name", "column_name", "description", "is_personal"],
         orient="row",
     )
-    connection.register("meanings", ArrowStream(meanings))
-    answer = connection.execute(
-        """
-        create table published.main.data_dictionary as
-        select meanings.table_name, column_name, made.data_type, meanings.description, meanings.is_personal
-        from meanings
-        inner join duckdb_columns() as made using (table_name, column_name)
-        where made.database_name = 'published'
-        order by made.table_name, made.column_index
-        """
-    ).fetchall()
-    connection.unregister("meanings")
+    with readable(connection, meanings=meanings):
+        answer = connection.execute(
+            """
+            create table published.main.data_dictionary as
+            select meanings.table_name, column_name, made.data_type, meanings.description, meanings.is_personal
+            from meanings
+            inner join duckdb_columns() as made using (table_name, column_name)
+            where made.database_name = 'published'
+            order by made.table_name, made.column_index
+            """
+        ).fetchall()
     _comment(
         connection, "data_dictionary", "One row per column of each published table, with its meaning.", _DICTIONARY
     )
@@ -226,9 +230,8 @@ def _write_checks(connection: duckdb.DuckDBPyConnection, models: list[SqlModel])
         schema={"table_name": pl.String, "check_name": pl.String, "promise": pl.String},
         orient="row",
     )
-    connection.register("promises", ArrowStream(promises))
-    answer = connection.execute("create table published.main.data_checks as from promises order by all").fetchall()
-    connection.unregister("promises")
+    with readable(connection, promises=promises):
+        answer = connection.execute("create table published.main.data_checks as from promises order by all").fetchall()
     description = "One row per promise that was checked before this file was published; where one breaks, no file is."
     _comment(connection, "data_checks", description, _CHECKS)
     return int(answer[0][0])

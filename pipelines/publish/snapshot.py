@@ -5,18 +5,20 @@ A snapshot stays the file that it opened, however often another is swapped in me
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 
 from pipelines.errors import WrongUseError
+from pipelines.memory import COPYING, sparingly
 
 Value = Any
+T = TypeVar("T")
 Row = dict[str, Value]
 
 
@@ -135,6 +137,10 @@ class Snapshot:
         with self._cursor() as cursor:
             cursor.execute(f"copy ({query}) to '{path}' ({options})")
 
+    def sparingly(self, work: Callable[[], T]) -> T:
+        """What `work` returns, done in little memory. Not for a snapshot that is locked down."""
+        return sparingly(self._connection, self.about.entry_count, work, least_bytes=COPYING)
+
     def lock_down(self) -> Self:
         """Forbid every other file and host from now on."""
         self._connection.execute("set enable_external_access = false; set lock_configuration = true")
@@ -157,6 +163,7 @@ class Snapshot:
     def _attach(self) -> None:
         path = str(self.path).replace("'", "''")
         self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
+        self._connection.execute(f"set temp_directory = '{path}.tmp'")
         self._connection.execute(f"attach '{path}' as analytics (read_only); use analytics")
 
     @contextmanager

@@ -43,11 +43,14 @@ judged as materialized (
 ),
 
 people as (
-    select distinct people_of(coworker_invoice_coworker_full_name, coworker_invoice_bill_to_name, updated_by) as person
+    select distinct
+        coworker_invoice_coworker_full_name as full_name,
+        coworker_invoice_bill_to_name as bill_to_name,
+        updated_by,
     from entries
 ),
 
-name_words as (select distinct unnest(name_words(person)) as word from people),
+name_words as (select distinct unnest(name_words(people_of(full_name, bill_to_name, updated_by))) as word from people),
 
 masked_descriptions as (select distinct masked_description from judged),
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from pipelines.frames import readable
 from pipelines.model.building import BuiltModel, build_all
-from pipelines.model.frames import readable
 
 START = datetime(2025, 3, 3, 9, tzinfo=UTC)
 RESULT = "Payment Result"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import polars as pl
 
+from pipelines.frames import readable
 from pipelines.land.warehouse import create_tables
 from pipelines.model.building import build_all
-from pipelines.model.frames import readable
 
 CANARIES = ("Zanthippe", "Quillfeather", "Brightwhistle", "ops-nightjar")
 START = datetime(2025, 1, 6, 9, tzinfo=UTC)

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 from pages import SCHEMA, pages, table
 
-from pipelines.land.arrow_stream import ArrowStream
+from pipelines.frames import readable
 
 base_url, token, page_size, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 TYPES = {"bigint": pl.Int64, "boolean": pl.Boolean, "decimal(18, 4)": pl.Float64}
@@ -18,9 +18,9 @@ with duckdb.connect(str(folder / "plain.duckdb")) as connection:
     frames = [
         pl.DataFrame(json.loads(body)["Records"], schema=schema) for body in pages(base_url, token, page_size, since)
     ]
-    connection.register("page", ArrowStream(pl.concat(frames).unique("Id", keep="last")))
-    connection.execute(
-        "merge into histories using page on histories.Id = page.Id "
-        "when matched then update by name when not matched then insert by name"
-    )
+    with readable(connection, page=pl.concat(frames).unique("Id", keep="last")):
+        connection.execute(
+            "merge into histories using page on histories.Id = page.Id "
+            "when matched then update by name when not matched then insert by name"
+        )
     print(connection.execute("select count(*) from histories").fetchone()[0])

@@ -1,0 +1,36 @@
+"""How much memory DuckDB may take: what the rows at hand need to be worked on, and no cache beyond."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import duckdb
+
+# With these a whole sync of a million entries stays below 500 MiB; what does not fit goes to disk for a moment.
+JOINING = 160 * 2**20
+COPYING = 96 * 2**20
+_ENTRIES_IN_THE_LEAST = 1_000_000
+# Measured at ten million: with less, joins of the longest tables spill and take twice as long; more makes none faster.
+_BYTES_A_FURTHER_ENTRY = 200
+
+T = TypeVar("T")
+
+
+def sparingly(connection: duckdb.DuckDBPyConnection, entry_count: int, work: Callable[[], T], *, least_bytes: int) -> T:
+    """What `work` returns, done in as much memory as so many history entries need: `least_bytes` up to a million.
+
+    Where that does not do, as with very long texts, the work is done once more with all that DuckDB would take by
+    itself; so it must be one that can be done again.
+    """
+    ((before, allowed),) = connection.execute(
+        "select current_setting('memory_limit'), parse_formatted_bytes(current_setting('memory_limit'))"
+    ).fetchall()
+    wanted = least_bytes + _BYTES_A_FURTHER_ENTRY * max(0, entry_count - _ENTRIES_IN_THE_LEAST)
+    try:
+        try:
+            connection.execute(f"set memory_limit = '{min(wanted, allowed)}B'")
+            return work()
+        except duckdb.OutOfMemoryException:
+            connection.execute(f"set memory_limit = '{before}'")
+            return work()
+    finally:
+        connection.execute(f"set memory_limit = '{before}'")
