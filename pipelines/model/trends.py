@@ -45,18 +45,14 @@ def problem_trends(counts: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     lags = [
         pl.col("problem_entry_count").shift(7 * week).over(SERIES).alias(f"lag_{week}") for week in range(1, 1 + WEEKS)
     ]
-    known = [pl.col(f"lag_{week}") for week in range(1, 1 + WEEKS)]
-    deviations = [(lag - pl.col("baseline_count")).abs() for lag in known]
+    deviations = [(pl.col(f"lag_{week}") - pl.col("baseline_count")).abs() for week in range(1, 1 + WEEKS)]
     return (
         _gapless(counts, spans)
-        .with_columns(_mean(7), _mean(28), *lags)
+        .with_columns(_mean(7), _mean(28), _baseline(), *lags)
         .with_columns(
-            pl.when(pl.sum_horizontal(lag.is_not_null() for lag in known) >= WEEKS_NEEDED)
-            .then(_median(known))
-            .alias("baseline_count")
-        )
-        .with_columns(
-            pl.max_horizontal(NORMAL_MAD * _median(deviations), (pl.col("baseline_count") + 1).sqrt()).alias("scale")
+            pl.max_horizontal(
+                NORMAL_MAD * pl.concat_arr(deviations).arr.median(), (pl.col("baseline_count") + 1).sqrt()
+            ).alias("scale")
         )
         .with_columns(
             ((pl.col("problem_entry_count") - pl.col("baseline_count")) / pl.col("scale")).alias("robust_z_score")
@@ -87,5 +83,12 @@ def _mean(days: int) -> pl.Expr:
     )
 
 
-def _median(values: list[pl.Expr]) -> pl.Expr:
-    return pl.concat_list(values).list.drop_nulls().list.median()
+def _baseline() -> pl.Expr:
+    weekday = pl.col("day_date").dt.weekday()
+    return (
+        pl.col("problem_entry_count")
+        .shift(1)
+        .rolling_median(WEEKS, min_samples=WEEKS_NEEDED)
+        .over([*SERIES, weekday])
+        .alias("baseline_count")
+    )

@@ -14,9 +14,21 @@
 -- not published
 with
 
+horizon as (select * from model.horizon),
+
+recently_pending as (
+    select entries.invoice_id
+    from model.history_entries as entries
+    cross join horizon
+    where entries.kind = 'payment_pending' and entries.day_date >= horizon.as_of_date - 14
+),
+
 entries as (
-    select * from model.history_entries
-    where kind in ('payment_succeeded', 'payment_failed', 'payment_pending')
+    select *
+    from model.history_entries
+    where
+        kind in ('payment_succeeded', 'payment_failed', 'payment_pending')
+        and invoice_id in (select recently_pending.invoice_id from recently_pending)
 ),
 
 groups as (
@@ -34,8 +46,6 @@ groups as (
 ),
 
 invoices as (select * from model.invoices),
-
-horizon as (select * from model.horizon),
 
 newest_entries as (
     select
