@@ -102,7 +102,7 @@ history_entries as (
         judged.created_at,
         judged.updated_on as updated_at,
         judged.day_date,
-        date_trunc('month', judged.day_date)::date as month_start_date,
+        judged.day_date - (day(judged.day_date) - 1)::int as month_start_date,
         judged.name,
         judged.description,
         if(
