@@ -71,6 +71,7 @@ from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
+sys.modules["pandas"] = None  # as `nexudus-billing` does
 settings = Settings(_env_file=None)
 began = time.perf_counter()
 with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:

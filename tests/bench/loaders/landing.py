@@ -1,5 +1,6 @@
 """What our landing assets do, in their order, without loading Dagster."""
 
+import sys
 import uuid
 from datetime import UTC, datetime, time, timedelta
 
@@ -12,6 +13,7 @@ from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
+sys.modules["pandas"] = None  # as `nexudus-billing` does
 settings = Settings(_env_file=None)
 settle, lookback = timedelta(minutes=settings.settle_minutes), timedelta(minutes=settings.lookback_minutes)
 history = Window(datetime.combine(settings.history_start, time(), UTC), floor_minute(utc_now() - settle))
