@@ -57,18 +57,26 @@ def land_page(
     counts = RowCounts()
     if records:
         with readable(connection, page=_frame(records, seen_at)):
-            connection.execute(_sql("1_observed"))
-            connection.execute(_sql("2_versions"))
-            # All of them are fetched: DuckDB 2 unregisters nothing that is half read.
-            ((new, changed, same, replacing, late),) = connection.execute(_sql("3_counts")).fetchall()
-            counts = RowCounts(new, changed, same)
-            # Each of these reads the table, and most answers of a first sync need the first alone.
-            for statement, count in (("4_new", new), ("5_known", replacing), ("6_first_seen", late)):
-                if count:
-                    connection.execute(_sql(statement))
+            connection.execute(_sql("1_seen"))
+        connection.execute(_sql("2_known"))
+        connection.execute(_sql("3_new"))
+        ((new, changed, unchanged, late),) = connection.execute(_sql("4_counts")).fetchall()
+        counts = RowCounts(new, changed, unchanged + late)
+        # Each of these reads or writes a table, and most answers of a first sync need the first two alone.
+        for statement, count in (
+            ("5_new_rows", new),
+            ("6_new_versions", new),
+            ("7_changed_rows", changed),
+            ("8_changed_versions", changed),
+            ("9_unchanged_rows", unchanged),
+            ("10_late_rows", late),
+            ("11_late_versions", late),
+        ):
+            if count:
+                connection.execute(_sql(statement))
     if rejected:
         with readable(connection, rejected_page=_rejected_frame(rejected, seen_at)):
-            connection.execute(_sql("7_rejected"))
+            connection.execute(_sql("rejected"))
     return counts._replace(rejected=len(rejected))
 
 
@@ -92,15 +100,16 @@ def _schema() -> dict[str, Any]:
 def _frame(records: Sequence[HistoryRecord], seen_at: datetime) -> pl.DataFrame:
     # An Id twice in one answer is one row: the later in time, or in place, counts.
     newest = {record.id: record for record in sorted(records, key=attrgetter("touched_at"))}
-    records = list(newest.values())
-    columns = {name: _column([getattr(record, name) for record in records], _schema()[name]) for name in FIELD_NAMES}
-    columns["has_updated_on"] = pl.Series([r.has_updated_on for r in records], dtype=pl.Boolean)
-    columns["extra"] = pl.Series([r.extra and r.extra.decode() for r in records], dtype=pl.String)
-    columns["raw"] = pl.Series([r.raw.decode() for r in records], dtype=pl.String)
+    fields = zip(*map(msgspec.structs.astuple, newest.values()), strict=True)
+    values = dict(zip(HistoryRecord.__struct_fields__, fields, strict=True))
+    columns = {name: _column(values[name], dtype) for name, dtype in _schema().items()}
+    columns["has_updated_on"] = pl.Series(values["has_updated_on"], dtype=pl.Boolean)
+    columns["extra"] = pl.Series([extra and extra.decode() for extra in values["extra"]], dtype=pl.String)
+    columns["raw"] = pl.Series([raw.decode() for raw in values["raw"]], dtype=pl.String)
     return pl.DataFrame(columns).with_columns(_seen(seen_at))
 
 
-def _column(values: list[Any], dtype: Any) -> pl.Series:  # noqa: ANN401 - of polars' two kinds of types
+def _column(values: Sequence[Any], dtype: Any) -> pl.Series:  # noqa: ANN401 - of polars' two kinds of types
     """Values of one field. polars takes instants and decimals one by one; as numbers and texts they are far faster."""
     if isinstance(dtype, pl.Datetime):
         microseconds = [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values]

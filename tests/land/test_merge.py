@@ -118,6 +118,23 @@ def test_a_version_is_kept_of_each_content_and_none_of_a_repetition(warehouse):
     assert rows(warehouse, "seen_at, raw ->> 'Name'", VERSIONS) == [(at(0), "sent"), (at(2), "paid"), (at(4), "sent")]
 
 
+def test_an_older_answer_landed_late_and_again_is_one_version(warehouse):
+    old = wire(UpdatedOn="2025-01-01T00:00:00Z", Name="old")
+    land(warehouse, wire(UpdatedOn="2025-02-01T00:00:00Z", Name="new"), seen=5)
+    for _ in range(2):
+        land(warehouse, old, seen=2)
+
+    assert rows(warehouse, "seen_at, raw ->> 'Name'", VERSIONS) == [(at(2), "old"), (at(5), "new")]
+
+
+def test_what_was_thought_deleted_and_comes_again_as_it_was_is_there(warehouse):
+    land(warehouse, wire())
+    warehouse.execute(f"update {TABLE} set deleted_at = now()")
+
+    assert land(warehouse, wire(), seen=1) == RowCounts(same=1)
+    assert rows(warehouse, "deleted_at, seen_at") == [(None, at(1))]
+
+
 def test_the_version_is_the_record_word_for_word(warehouse):
     raw = wire(Extra={"Deep": [1, 2.50, None]}, CoworkerInvoiceTotalAmount="1.10")
 

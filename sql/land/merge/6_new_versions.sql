@@ -5,5 +5,4 @@ select
     seen_at,
     content_hash,
     raw
-from observed
-where is_changed;
+from seen;

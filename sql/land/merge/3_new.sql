@@ -1,0 +1,2 @@
+delete from seen
+where id in (select known.id from known);
