@@ -56,10 +56,11 @@ def land_page(
     """Merge the records of one answer; the caller opens the transaction and writes the ledger in it."""
     counts = RowCounts()
     if records:
-        with readable(connection, page=_frame(records, seen_at)):
-            connection.execute(_sql("1_seen"))
-        connection.execute(_sql("2_known"))
-        connection.execute(_sql("3_new"))
+        page = _frame(records, seen_at)
+        with readable(connection, page=page, page_ids=page.select("id")):
+            connection.execute(_sql("1_known"))
+            connection.execute(_sql("2_seen"))
+        connection.execute(_sql("3_observed"))
         ((new, changed, unchanged, late),) = connection.execute(_sql("4_counts")).fetchall()
         counts = RowCounts(new, changed, unchanged + late)
         # Each of these reads or writes a table, and most answers of a first sync need the first two alone.

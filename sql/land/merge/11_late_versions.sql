@@ -6,7 +6,7 @@ select
     late.seen_at,
     late.content_hash,
     late.raw
-from known as late
+from observed as late
 anti join land.coworker_invoice_history_versions as versions
     on late.id = versions.id and late.content_hash = versions.content_hash
 where late.is_changed and not late.is_current;

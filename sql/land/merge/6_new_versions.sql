@@ -5,4 +5,5 @@ select
     seen_at,
     content_hash,
     raw
-from seen;
+from seen
+where is_unknown;

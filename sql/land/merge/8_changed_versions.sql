@@ -5,5 +5,5 @@ select
     seen_at,
     content_hash,
     raw
-from known
+from observed
 where is_changed and is_current;

@@ -1,0 +1,10 @@
+-- What the warehouse holds of the Ids of an answer.
+create or replace temp table known as
+select
+    landed.id,
+    landed.updated_on,
+    landed.seen_at,
+    landed.first_seen_at,
+    landed.content_hash,
+from land.coworker_invoice_histories as landed
+inner join page_ids on landed.id = page_ids.id;

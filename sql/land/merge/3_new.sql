@@ -1,2 +1,0 @@
-delete from seen
-where id in (select known.id from known);
