@@ -29,7 +29,7 @@ def test_the_limit_grows_with_the_entries_and_is_put_back(connection, entry_coun
 
     within = sparingly(connection, entry_count, lambda: limit(connection), least_bytes=least_bytes)
 
-    assert within == pytest.approx(allowed, rel=0.01)  # DuckDB tells it in rounded GiB
+    assert within == pytest.approx(allowed, rel=0.03)  # DuckDB tells it in rounded GiB
     assert limit(connection) == pytest.approx(before, rel=0.01)
 
 
