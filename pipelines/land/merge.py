@@ -67,11 +67,12 @@ def land_page(
         for statement, count in (
             ("5_new_rows", new),
             ("6_new_versions", new),
-            ("7_changed_rows", changed),
-            ("8_changed_versions", changed),
-            ("9_unchanged_rows", unchanged),
-            ("10_late_rows", late),
-            ("11_late_versions", late),
+            ("7_outdated_rows", changed),
+            ("8_changed_rows", changed),
+            ("9_changed_versions", changed),
+            ("10_unchanged_rows", unchanged),
+            ("11_late_rows", late),
+            ("12_late_versions", late),
         ):
             if count:
                 connection.execute(_sql(statement))

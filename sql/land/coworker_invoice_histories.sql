@@ -1,4 +1,4 @@
--- One row per CoworkerInvoiceHistory record: its newest known content. No keys or indexes: MERGE INTO and the
+-- One row per CoworkerInvoiceHistory record: its newest known content. No keys or indexes: landing and the
 -- checks keep `id` unique, on a DuckDB file and on DuckLake alike. Where the API's UpdatedOn is null `updated_on` is
 -- `created_on`, and `has_updated_on` false: no filter on UpdatedOn finds such a record.
 create table if not exists land.coworker_invoice_histories (
