@@ -35,12 +35,11 @@ def lake_connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises WrongUseError where an extension is neither installed nor to be had, TryAgainLaterError where another
     process changed the same rows at the same moment.
     """
-    instance = _idle.pop() if _idle else duckdb.connect()
+    instance = _instance(str(settings.data_dir / "lake.tmp"))
     connection = instance.cursor()
     try:
         for name in _extensions(settings):
             _load(connection, name)
-        connection.execute(f"set temp_directory = {quoted(str(settings.data_dir / 'lake.tmp'))}")
         _let_into_store(connection, settings)
         yield connection
         connection.execute("use memory; detach database if exists turns; detach database if exists warehouse")
@@ -57,6 +56,20 @@ def lake_connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise
     connection.close()
     _idle.append(instance)
+
+
+def _instance(overflow: str) -> duckdb.DuckDBPyConnection:
+    """An instance of DuckDB that puts into this folder what does not fit into memory."""
+    while _idle:
+        instance = _idle.pop()
+        try:
+            if instance.execute("select current_setting('temp_directory')").fetchone() != (overflow,):
+                instance.execute(f"set temp_directory = {quoted(overflow)}")
+        except duckdb.NotImplementedException:  # it cannot leave a folder that it has used
+            instance.close()
+        else:
+            return instance
+    return duckdb.connect(config={"temp_directory": overflow})
 
 
 def folders(settings: Settings) -> list[Path]:

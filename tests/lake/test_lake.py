@@ -39,6 +39,18 @@ def test_what_is_written_is_there_at_the_next_opening_and_for_readers(lake_setti
             assert connection.execute("select current_setting('timezone')").fetchone() == ("UTC",)
 
 
+def test_a_lake_opens_again_after_work_that_went_to_disk_and_so_does_another(lake_of):
+    one, other = lake_of("lake"), lake_of("lake", data_dir=lake_of("lake").data_dir / "other")
+    with open_warehouse(one) as connection:
+        connection.execute("set memory_limit = '64MiB'")
+        connection.execute("create temp table spilled as from range(2_000_000) as numbers (i) order by hash(i)")
+        connection.execute("reset memory_limit")
+
+    for settings in (one, other):
+        with open_warehouse(settings) as connection:
+            assert rows(connection) == []
+
+
 def test_a_reader_cannot_write(lake_settings):
     with open_warehouse(lake_settings):
         pass
@@ -95,7 +107,7 @@ def test_a_missing_extension_is_named_with_the_command_that_brings_it(lake_of, m
     monkeypatch.setattr(lake, "find_spec", lambda _: None)
     real = duckdb.connect
     nowhere = {"custom_extension_repository": "http://127.0.0.1:9", "extension_directory": "/nonexistent"}
-    monkeypatch.setattr(lake.duckdb, "connect", lambda: real(config=nowhere))
+    monkeypatch.setattr(lake.duckdb, "connect", lambda config: real(config=nowhere | config))
 
     with (
         pytest.raises(WrongUseError, match=r"extension ducklake .*uv sync --extra lake"),
