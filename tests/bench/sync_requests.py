@@ -158,7 +158,7 @@ def environment_for(server: Server, folder: str) -> dict[str, str]:
 
 
 def measure(size: int, *, with_command: bool) -> float:
-    """Run all of it for a size, print it, and return the peak of the first sync in MiB."""
+    """Run all of it for a size, print it, and return the peak of the first sync, of the command if it ran, in MiB."""
     pages, changed = size // PAGE_SIZE, size // 100
     with served(size) as server, tempfile.TemporaryDirectory() as folder:
         environment = environment_for(server, folder)
@@ -185,7 +185,8 @@ def measure(size: int, *, with_command: bool) -> float:
                 command = [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
                 said, mib, seconds = run(command, environment | {"NEXUDUS_DATA_DIR": other})
                 asked = server.data_request_count() - asked
-                tell(size, "nexudus-billing sync", asked, 1.05 * pages + 20, mib, None, seconds, said.split(":")[0])
+                tell(size, "nexudus-billing sync", asked, 1.05 * pages + 20, mib, 500, seconds, said.split(":")[0])
+                peak = mib
     return peak
 
 
