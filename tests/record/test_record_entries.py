@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 from on_the_server import made, writes_of
+from tested_warehouse import new_warehouse
 
 from pipelines.errors import BrokenPromiseError, RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract.failures import ThrottledError
@@ -297,9 +298,7 @@ def test_an_older_warehouse_gets_its_outbox(sandbox, settings_for, entries_for):
 
 
 def test_a_lake_keeps_an_outbox_too(sandbox, settings_for, entries_for, tmp_path):
-    pytest.importorskip("duckdb_extension_ducklake")
-    lake = {"warehouse": f"ducklake:{tmp_path}/catalogue.ducklake", "lake_data_path": str(tmp_path / "lake")}
-    settings, entries = settings_for(sandbox, **lake), entries_for(sandbox, 2)
+    settings, entries = settings_for(sandbox, **new_warehouse(tmp_path, "lake")), entries_for(sandbox, 2)
     sandbox.faults.inject("write_reset_after")
 
     record_entries(settings, entries)
