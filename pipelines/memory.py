@@ -1,6 +1,7 @@
 """How much memory DuckDB may take: what the rows at hand need to be worked on, and no cache beyond."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import duckdb
@@ -33,4 +34,5 @@ def sparingly(connection: duckdb.DuckDBPyConnection, entry_count: int, work: Cal
             connection.execute(f"set memory_limit = '{before}'")
             return work()
     finally:
-        connection.execute(f"set memory_limit = '{before}'")
+        with suppress(duckdb.Error):  # after a full disk nothing can be set, and the reason matters more
+            connection.execute(f"set memory_limit = '{before}'")
