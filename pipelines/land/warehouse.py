@@ -44,12 +44,12 @@ def open_warehouse(
 
     Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. `limits` are DuckDB's
     settings for a file: what needs more memory goes to disk, beside it. Raises TryAgainLaterError naming the process
-    that holds the file, WrongUseError when the folder or file cannot be used.
+    that holds the file, or when the disk takes no more; WrongUseError when the folder or file cannot be used.
     """
     if not read_only:
         for folder in lake.folders(settings) if settings.is_lake else [Path(settings.warehouse_path).parent]:
             make_private_folder(folder)
-    with _file_or_lake(settings, limits) as connection:
+    with _full_disk_told(), _file_or_lake(settings, limits) as connection:
         _attach(connection, settings, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
@@ -100,18 +100,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def writing_alone(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """A transaction on the warehouse that no other process's falls between, on a lake too.
 
-    Raises TryAgainLaterError where its turn does not come, or the disk takes no more.
+    Raises TryAgainLaterError where its turn does not come.
     """
-    try:
-        with lake.turn(connection), transaction(connection):
-            yield
-    except duckdb.Error as error:
-        if not any(words in str(error) for words in _DISK_TAKES_NO_MORE):
-            raise
-        raise TryAgainLaterError(
-            f"The warehouse cannot be written ({_first_sentence(error)}): make room on its disk and run the "
-            "command again; what was landed before is kept."
-        ) from None
+    with lake.turn(connection), transaction(connection):
+        yield
 
 
 def make_private_folder(folder: Path) -> None:
@@ -122,6 +114,19 @@ def make_private_folder(folder: Path) -> None:
         raise WrongUseError(f"The folder {folder} cannot be made ({error.strerror}): set NEXUDUS_DATA_DIR.") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise WrongUseError(f"The folder {folder} cannot be written to: set NEXUDUS_DATA_DIR or mend its permissions.")
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if not any(words in str(error) for words in _DISK_TAKES_NO_MORE):
+            raise
+        raise TryAgainLaterError(
+            f"The warehouse cannot be written ({_first_sentence(error)}): make room on its disk and run the "
+            "command again; what was landed before is kept."
+        ) from None
 
 
 @contextmanager

@@ -156,3 +156,29 @@ def test_a_transaction_is_all_of_it_or_nothing(warehouse):
     with transaction(warehouse):
         add()
     assert warehouse.execute("select count(*) from land.rejected_records").fetchone() == (1,)
+
+
+WRITE_MUCH = """
+import resource, sys
+from pathlib import Path
+from pipelines.errors import TryAgainLaterError
+from pipelines.land.warehouse import open_warehouse
+from pipelines.settings import Settings
+
+with_little_disk = Settings(_env_file=None, data_dir=Path(sys.argv[1]))
+try:
+    with open_warehouse(with_little_disk) as connection:
+        # A write beyond this ends as on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000,) * 2)
+        connection.execute("create table model.much as select hash(i) as h from range(3_000_000) as numbers (i)")
+except TryAgainLaterError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_is_full_while_figures_are_made_is_told_and_leaves_the_warehouse_as_it_was(tmp_path):
+    told = subprocess.run([sys.executable, "-c", WRITE_MUCH, tmp_path], capture_output=True, text=True, check=True)
+
+    assert "make room on its disk" in told.stdout
+    with open_warehouse(Settings(_env_file=None, data_dir=tmp_path)) as connection:
+        assert connection.execute("from duckdb_tables() where schema_name = 'model'").fetchall() == []
