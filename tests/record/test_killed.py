@@ -78,7 +78,8 @@ def check(ordeal: Ordeal, entries: list[Entry], notified_before: int) -> None:
     for reference, row in ordeal.rows(entries).items():
         there = made(ordeal.sandbox, next(entry for entry in entries if entry.reference == reference))
         assert (row.state, len(there)) in {(State.CONFIRMED, 1), (State.UNSURE, 0)}, row
-    assert ordeal.finish(entries, minutes_ahead=10) == 0
+    # The server's faults go on, and one may meet the last entry too: then it is unsure once more, and settled later.
+    assert any(ordeal.finish(entries, minutes_ahead=10 * later) == 0 for later in range(1, 6))
     assert [len(made(ordeal.sandbox, entry)) for entry in entries] == [1] * len(entries)
     assert len(ordeal.sandbox.store.notified_ids) - notified_before == len(entries)
 
