@@ -26,7 +26,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from sync_requests import Server, environment_for, served
+from sync_requests import LANDING, Ran, Server, environment_for, run, served
 
 LOADERS = Path(__file__).parent / "loaders"
 DLT = ("uv", "run", "--no-project", "--python", f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -37,27 +37,15 @@ WAYS = ("floor", "floor and raw", "landing", "sync", "plain", "dlt", "dlt arrow"
 class Cost(NamedTuple):
     """What a run took."""
 
-    seconds: float
-    cpu_seconds: float
-    mib: float
+    ran: Ran
     requests: int
 
 
 def measure(server: Server, command: list[str], environment: dict[str, str]) -> Cost:
     """Run a command to its end."""
     asked = server.data_request_count()
-    began = time.perf_counter()
-    with subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command[-6:])[:200]} ended with {process.returncode}:\n{errors[-3000:]}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, server.data_request_count() - asked)
+    ran = run(command, environment)
+    return Cost(ran, server.data_request_count() - asked)
 
 
 def command_of(way: str, server: Server, token: str, page_size: int, folder: Path) -> list[str]:
@@ -66,7 +54,7 @@ def command_of(way: str, server: Server, token: str, page_size: int, folder: Pat
         case "floor and raw":
             return [sys.executable, str(LOADERS / "floor.py"), *arguments, "raw"]
         case "landing":
-            return [sys.executable, str(LOADERS / "landing.py")]
+            return [sys.executable, str(LANDING)]
         case "sync":
             return [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
         case "dlt":
@@ -96,15 +84,15 @@ def compare(records: int, page_size: int, ways: list[str]) -> None:
 
 
 def tell(title: str, rows: int, costs: dict[str, Cost]) -> None:
-    landing = costs.get("landing")
+    landing = costs["landing"].ran if "landing" in costs else None
     print(f"\n{title}\n")
     print("| way | rows/s | seconds | CPU seconds | CPU, landing = 1 | peak MiB | requests |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    for way, cost in costs.items():
-        ratio = f"{cost.cpu_seconds / landing.cpu_seconds:.2f}" if landing else ""
+    for way, (ran, requests) in costs.items():
+        ratio = f"{ran.cpu_seconds / landing.cpu_seconds:.2f}" if landing else ""
         print(
-            f"| {way} | {rows / cost.seconds:,.0f} | {cost.seconds:.1f} | {cost.cpu_seconds:.1f} | {ratio} "
-            f"| {cost.mib:.0f} | {cost.requests} |",
+            f"| {way} | {rows / ran.seconds:,.0f} | {ran.seconds:.1f} | {ran.cpu_seconds:.1f} | {ratio} "
+            f"| {ran.mib:.0f} | {requests} |",
             flush=True,
         )
 

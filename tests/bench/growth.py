@@ -10,14 +10,12 @@ its own. An exponent of 1 is proportional to the rows; the day's sync should be 
 import argparse
 import math
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
-from sync_requests import LANDING, environment_for, served
+from sync_requests import LANDING, Ran, environment_for, run, served
 
 NEW_ROWS = 2000
 
@@ -73,36 +71,21 @@ with open_snapshot(Settings(_env_file=None).analytics_path) as snapshot:
     snapshot.rows("select * from unrecognised_problem_entries limit 50")
     snapshot.rows("select * from history_entries where business_id = 7 order by created_at desc limit 50")
 """
-STAGES = (("day's sync", LANDING), ("model", MODEL), ("publish", PUBLISH), ("look", LOOK))
+STAGES = (("day's sync", LANDING.read_text(encoding="utf-8")), ("model", MODEL), ("publish", PUBLISH), ("look", LOOK))
 
 
-class Cost(NamedTuple):
-    """What a stage took."""
-
-    seconds: float
-    cpu_seconds: float
-    mib: float
-
-
-def run(script: str, *arguments: str, environment: dict[str, str]) -> Cost:
+def run_script(script: str, *arguments: str, environment: dict[str, str]) -> Ran:
     """A script in a process of its own."""
-    began = time.perf_counter()
     path = {"PYTHONPATH": str(Path(__file__).parent)}
-    process = subprocess.Popen([sys.executable, "-c", script, *arguments], env=os.environ | environment | path,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{script[:300]} ended with {process.returncode}")
-    return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return run([sys.executable, "-c", script, *arguments], environment | path)
 
 
-def measure(rows: int, folder: str) -> dict[str, Cost]:
+def measure(rows: int, folder: str) -> dict[str, Ran]:
     """Every stage at one size."""
     with served(NEW_ROWS) as server:
         environment = environment_for(server, folder)
-        run(FILL, str(rows), environment=environment)
-        return {name: run(script, "day", environment=environment) for name, script in STAGES}
+        run_script(FILL, str(rows), environment=environment)
+        return {name: run_script(script, "day", environment=environment) for name, script in STAGES}
 
 
 def exponent(small: float, large: float, factor: float) -> float:
@@ -117,7 +100,7 @@ def main() -> None:
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n")
     print("| rows | stage | seconds | CPU seconds | peak MiB | exponent of CPU | of memory |")
     print("|---:|---|---:|---:|---:|---:|---:|")
-    before: tuple[int, dict[str, Cost]] | None = None
+    before: tuple[int, dict[str, Ran]] | None = None
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as folder:
             costs = measure(rows, folder)

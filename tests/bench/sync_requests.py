@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 PAGE_SIZE = 1000
@@ -56,46 +56,16 @@ serve(port=0, size=int(sys.argv[1]), months=int(sys.argv[2]), until=datetime.now
       on_ready=obey)
 """
 
-# What the landing assets do, without Dagster.
-LANDING = """
-import json, sys, time
-from datetime import timedelta
-from pipelines.extract.client import NexudusClient
-from pipelines.extract.seek import UPDATED_ON
-from pipelines.extract.windows import Window
-from pipelines.land import landed_assets as assets
-from pipelines.land.ledger import closed_windows
-from pipelines.land.pull import close_before_first_entry
-from pipelines.land.reconcile import reconcile
-from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
-from pipelines.land.warehouse import LANDING, open_warehouse
-from pipelines.settings import Settings, utc_now
+LANDING = Path(__file__).parent / "loaders" / "landing.py"
 
-sys.modules["pandas"] = None  # as `nexudus-billing` does
-settings = Settings(_env_file=None)
-began = time.perf_counter()
-with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
-    history = assets.history_until(settings, utc_now())
-    pull = assets._pull(settings, connection, client, sys.argv[1])
-    def read_newest():
-        pull.read(UPDATED_ON, assets._windows(connection, settings, history, assets.PullConfig()))
-    close_before_first_entry(pull, history)
-    read_newest()
-    if "reconcile" in sys.argv[1]:
-        (covered,) = closed_windows(connection, UPDATED_ON)
-        reconcile(pull, covered, read_newest)
-    else:
-        for axis in REFRESH_AXES:
-            pull.read(axis, windows_to_refresh(connection, axis, history.end, assets.lookback_of(settings)))
-    landed = time.perf_counter()
-print(json.dumps({
-    "requests": client.data_request_count,
-    "rows": pull.report.rows._asdict(),
-    "deleted": pull.report.deleted_count,
-    "landing_seconds": round(landed - began, 1),
-    "seconds": round(time.perf_counter() - began, 1),
-}))
-"""
+
+class Ran(NamedTuple):
+    """A process that ended well: what it wrote, its seconds, its CPU seconds, its peak of memory in MiB."""
+
+    said: str
+    seconds: float
+    cpu_seconds: float
+    mib: float
 
 
 class Server:
@@ -130,8 +100,8 @@ def served(size: int) -> Iterator[Server]:
             process.terminate()
 
 
-def run(command: list[str], environment: dict[str, str]) -> tuple[str, float, float]:
-    """What a process wrote, its peak of memory in MiB, its seconds."""
+def run(command: list[str], environment: dict[str, str]) -> Ran:
+    """Run a command to its end."""
     began = time.perf_counter()
     with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -139,8 +109,9 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[str, float, fl
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command[:2]} ended with {process.returncode}")
-    return said, usage.ru_maxrss / 1024, time.perf_counter() - began
+        raise SystemExit(f"{' '.join(command)[:300]} ended with {process.returncode}")
+    seconds = time.perf_counter() - began
+    return Ran(said, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def environment_for(server: Server, folder: str) -> dict[str, str]:
@@ -164,10 +135,10 @@ def measure(size: int, *, with_command: bool) -> float:
         environment = environment_for(server, folder)
 
         def land(name: str, most_requests: float, most_mib: float | None = None) -> float:
-            said, mib, _ = run([sys.executable, "-c", LANDING, name], environment)
+            said, _, _, mib = run([sys.executable, str(LANDING), name], environment)
             figures: dict[str, Any] = json.loads(said)
             tell(
-                size, name, figures["requests"], most_requests, mib, most_mib, figures["landing_seconds"],
+                size, name, figures["requests"], most_requests, mib, most_mib, figures["seconds"],
                 f"{figures['rows']['new']:,} new, {figures['rows']['changed']:,} changed, {figures['deleted']} gone",
             )  # fmt: skip
             return mib
@@ -183,7 +154,7 @@ def measure(size: int, *, with_command: bool) -> float:
             with tempfile.TemporaryDirectory() as other:
                 asked = server.data_request_count()
                 command = [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
-                said, mib, seconds = run(command, environment | {"NEXUDUS_DATA_DIR": other})
+                said, seconds, _, mib = run(command, environment | {"NEXUDUS_DATA_DIR": other})
                 asked = server.data_request_count() - asked
                 tell(size, "nexudus-billing sync", asked, 1.05 * pages + 20, mib, 500, seconds, said.split(":")[0])
                 peak = mib

@@ -1,26 +1,53 @@
-"""What our landing assets do, in their order, without loading Dagster."""
+"""What our landing assets do, in their order, without loading Dagster; with `reconcile` in its argument, that too.
 
+Prints what it did as one line of JSON.
+"""
+
+import json
 import sys
-import uuid
+import time as clock
 from datetime import UTC, datetime, time, timedelta
 
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
 from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import Window, floor_minute
+from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
+from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
 sys.modules["pandas"] = None  # as `nexudus-billing` does
+name = " ".join(sys.argv[1:]) or "landing"
 settings = Settings(_env_file=None)
 settle, lookback = timedelta(minutes=settings.settle_minutes), timedelta(minutes=settings.lookback_minutes)
 history = Window(datetime.combine(settings.history_start, time(), UTC), floor_minute(utc_now() - settle))
+began = clock.perf_counter()
 with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
     source, size = Histories(client, settings), settings.page_size
-    pull = Pull(connection, source, size, uuid.uuid4().hex, settle, workers=settings.concurrent_requests)
+    pull = Pull(connection, source, size, name, settle, workers=settings.concurrent_requests)
+
+    def read_newest():
+        pull.read(UPDATED_ON, planned_windows(connection, UPDATED_ON, history, lookback=lookback, page_size=size))
+
     close_before_first_entry(pull, history)
-    pull.read(UPDATED_ON, planned_windows(connection, UPDATED_ON, history, lookback=lookback, page_size=size))
-    for axis in REFRESH_AXES:
-        pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback))
+    read_newest()
+    if "reconcile" in name:
+        (covered,) = closed_windows(connection, UPDATED_ON)
+        reconcile(pull, covered, read_newest)
+    else:
+        for axis in REFRESH_AXES:
+            pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback))
+    seconds = clock.perf_counter() - began
+print(
+    json.dumps(
+        {
+            "requests": client.data_request_count,
+            "rows": pull.report.rows._asdict(),
+            "deleted": pull.report.deleted_count,
+            "seconds": round(seconds, 1),
+        }
+    )
+)
