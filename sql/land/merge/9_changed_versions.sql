@@ -1,3 +1,4 @@
+-- Apart from the new ones: one statement for both would join each page once more, half as much again of its time.
 insert into land.coworker_invoice_history_versions by name
 select
     id,
