@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.land import lake
+from pipelines.land import checkpoints, lake
 from pipelines.settings import Settings
 from pipelines.sql_files import sql_folder
 
@@ -24,8 +24,6 @@ _DISK_TAKES_NO_MORE = ("No space left on device", "File too large", "Disk quota 
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
 # rows would be 120 MB at each checkpoint, two of them at times.
 _ROWS_PER_GROUP = 16_384
-# At the default of 16 MB every tenth answer of a first sync waits for a checkpoint that rewrites what the last one did.
-_CHECKPOINT_THRESHOLD = "64MB"
 NO_LIMITS: Mapping[str, str | int] = {}
 LANDING: Mapping[str, str | int] = {"memory_limit": "96MiB", "threads": 1}
 """DuckDB's limits while answers land, however large the warehouse. More memory would only be a cache, and a page of a
@@ -60,9 +58,12 @@ def open_warehouse(
                 lake.stand_in_line(connection, settings)
             else:
                 Path(settings.warehouse_path).chmod(0o600)
+                connection.execute("set variable warehouse_file = $file", {"file": settings.warehouse_path})
             with writing_alone(connection):
                 create_tables(connection)
         yield connection
+        if file := _file_of(connection):
+            checkpoints.checkpoint(connection, file)
 
 
 def warehouse_name(settings: Settings) -> str:
@@ -102,8 +103,13 @@ def writing_alone(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
     Raises TryAgainLaterError where its turn does not come.
     """
-    with lake.turn(connection), transaction(connection):
-        yield
+    if file := _file_of(connection):
+        with transaction(connection):
+            yield
+        checkpoints.keep_log_short(connection, file)
+    else:
+        with lake.turn(connection), transaction(connection):
+            yield
 
 
 def make_private_folder(folder: Path) -> None:
@@ -136,8 +142,14 @@ def _file_or_lake(settings: Settings, limits: Mapping[str, str | int]) -> Iterat
             yield connection
         return
     with duckdb.connect(config={"temp_directory": f"{settings.warehouse_path}.tmp", **limits}) as connection:
-        connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
+        connection.execute("set checkpoint_threshold = '1TB'; pragma disable_checkpoint_on_shutdown")  # see checkpoints
         yield connection
+
+
+def _file_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
+    """The file that a connection may write the warehouse to, if it is one."""
+    ((path,),) = connection.execute("select getvariable('warehouse_file')").fetchall()
+    return Path(path) if path else None
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_only: bool, wait_seconds: float) -> None:
@@ -149,6 +161,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_o
         statement = f"attach {lake.quoted(settings.warehouse_path)} as warehouse ({options})"
     give_up_at = time.monotonic() + wait_seconds
     while True:
+        if not settings.is_lake:
+            checkpoints.undo_unfinished(Path(settings.warehouse_path))
         try:
             connection.execute(statement)
         except duckdb.Error as error:
