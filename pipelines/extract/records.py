@@ -6,7 +6,8 @@ Source: the API's search and create reference pages, and what live tenants were 
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -15,8 +16,9 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from pipelines.errors import BrokenPromiseError
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-_MAX_DECIMALS = 4
-_MAX_AMOUNT = Decimal(10) ** 14
+# DECIMAL(18,4), of which nothing may be cut off.
+_SMALLEST_AMOUNT = Decimal("0.0001")
+_EXACT = Context(prec=18, traps=[Inexact, InvalidOperation])
 _JSON_NULL = Raw(b"null")
 
 
@@ -75,6 +77,7 @@ FIELD_NAMES: dict[str, str] = {
 """Column name → wire name of every documented field of a record."""
 
 _INSTANTS = tuple(name for name in FIELD_NAMES if name.endswith(("_on", "_date")))
+_instants_of = attrgetter(*_INSTANTS)
 
 
 class RejectedRecord(msgspec.Struct, frozen=True):
@@ -237,8 +240,7 @@ _TEXTS = {field.name for field in msgspec.structs.fields(HistoryRecord) if field
 
 def _settle_instants(record: HistoryRecord) -> None:
     """UTC where no zone was sent; CreatedOn where UpdatedOn is null."""
-    for name in _INSTANTS:
-        instant = getattr(record, name)
+    for name, instant in zip(_INSTANTS, _instants_of(record), strict=True):
         if instant is not None and instant.tzinfo is not UTC:
             setattr(record, name, instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
     if record.updated_on is None:
@@ -250,12 +252,12 @@ def _check(record: HistoryRecord) -> None:
         raise ValueError("neither UpdatedOn nor CreatedOn is set")
     amount = record.coworker_invoice_total_amount
     if amount is not None:
-        exponent = amount.as_tuple().exponent
-        if not isinstance(exponent, int):
+        if not amount.is_finite():
             raise ValueError(f"CoworkerInvoiceTotalAmount {amount} is not a number")
-        is_rounded = exponent >= -_MAX_DECIMALS or amount == round(amount, _MAX_DECIMALS)
-        if not is_rounded or abs(amount) >= _MAX_AMOUNT:
-            raise ValueError(f"CoworkerInvoiceTotalAmount {amount} does not fit DECIMAL(18,4)")
+        try:
+            amount.quantize(_SMALLEST_AMOUNT, context=_EXACT)
+        except (Inexact, InvalidOperation):
+            raise ValueError(f"CoworkerInvoiceTotalAmount {amount} does not fit DECIMAL(18,4)") from None
 
 
 def _id_of(raw: bytes) -> int | None:

@@ -11,8 +11,8 @@ minute fuller than a page is read by Id until one pass is consistent.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, le, lt
 from typing import Any, NamedTuple, Protocol
 
 from pipelines.errors import BrokenPromiseError
@@ -55,7 +55,7 @@ class Axis:
 
     def instant(self, record: HistoryRecord) -> datetime | None:
         """Where a record lies on this axis."""
-        instant: datetime | None = attrgetter(self.column)(record)
+        instant: datetime | None = getattr(record, self.column)
         return instant
 
     def placed(self, records: Sequence[HistoryRecord]) -> Sequence[HistoryRecord]:
@@ -252,7 +252,8 @@ def _ask(
 
 
 def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
-    outside = [at for at in _instants(axis, answer) if at is None or not window.start <= at < window.end + MINUTE]
+    end = window.end + MINUTE
+    outside = [at for at in _instants(axis, answer) if at is None or not window.start <= at < end]
     if not outside:
         return
     near = window.start - _WIDEST_ZONE_OFFSET, window.end + _WIDEST_ZONE_OFFSET
@@ -313,7 +314,7 @@ def _is_whole(answer: SearchAnswer) -> bool:
 
 
 def _instants(axis: Axis, answer: SearchAnswer) -> list[datetime | None]:
-    return [axis.instant(record) for record in axis.placed(answer.records)]
+    return list(map(attrgetter(axis.column), axis.placed(answer.records)))
 
 
 def _known_instants(axis: Axis, answer: SearchAnswer) -> list[datetime]:
@@ -335,7 +336,7 @@ def _is_sorted(axis: Axis, answer: SearchAnswer, instants: list[datetime]) -> bo
 
 
 def _ascents(instants: list[datetime]) -> int:
-    return sum(a < b for a, b in pairwise(instants))
+    return sum(map(lt, instants, islice(instants, 1, None)))
 
 
 def _complete_until(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -> datetime:
@@ -361,7 +362,7 @@ def _bounded(instant: datetime, record: HistoryRecord, dialect: Dialect) -> date
 
 
 def _climbs(keys: Sequence[Any]) -> bool:
-    return all(a <= b for a, b in pairwise(keys))
+    return all(map(le, keys, islice(keys, 1, None)))
 
 
 def _seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:
@@ -369,5 +370,5 @@ def _seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownR
     return tuple(
         KnownRow(record.id, record.coworker_invoice_id, at)
         for record in answer.records
-        if (at := axis.instant(record)) is not None and floor_minute(at) >= minute
+        if (at := axis.instant(record)) is not None and at >= minute
     )

@@ -3,21 +3,24 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 
 from pipelines.extract.seek import Step
 
 _DONE = object()
 
 
-def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[Step]:
-    """The steps of all readers as they come. At most one step a worker waits to be taken, so memory stays flat.
+def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[list[Step]]:
+    """The steps of all readers as they come: whatever has come since the last time, so that a taker keeps up.
 
-    The first error of any reader is raised once what came before it was yielded; the others then stop.
+    At most one step a worker waits to be taken, so memory stays flat. The first error of any reader is raised once what
+    came before it was yielded; the others then stop.
     """
     readers = list(readers)
     if len(readers) == 1 or workers == 1:
         for reader in readers:
-            yield from reader
+            yield from ([step] for step in reader)
         return
     todo: queue.SimpleQueue[Iterator[Step]] = queue.SimpleQueue()
     for reader in readers:
@@ -29,18 +32,32 @@ def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[St
     for thread in threads:
         thread.start()
     try:
-        for _ in threads:
-            yield from _until_a_worker_ends(done)
+        yield from _as_they_come(done, workers)
     finally:
         stop.set()
 
 
-def _until_a_worker_ends(done: "queue.Queue[object]") -> Iterator[Step]:
-    while (item := done.get()) is not _DONE:
-        if isinstance(item, Step):
-            yield item
-        elif isinstance(item, BaseException):
-            raise item
+def _as_they_come(done: "queue.Queue[object]", workers: int) -> Iterator[list[Step]]:
+    while workers:
+        steps: list[Step] = []
+        errors: list[BaseException] = []
+        for item in [done.get(), *islice(_waiting(done), done.maxsize)]:
+            if isinstance(item, Step):
+                steps.append(item)
+            elif isinstance(item, BaseException):
+                errors.append(item)
+            else:
+                workers -= 1
+        if steps:
+            yield steps
+        if errors:
+            raise errors[0]
+
+
+def _waiting(done: "queue.Queue[object]") -> Iterator[object]:
+    with suppress(queue.Empty):
+        while True:
+            yield done.get_nowait()
 
 
 def _work(todo: "queue.SimpleQueue[Iterator[Step]]", done: "queue.Queue[object]", stop: threading.Event) -> None:

@@ -21,7 +21,7 @@ from pipelines.extract.seek import (
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, split
 from pipelines.land import ledger
-from pipelines.land.merge import RowCounts, land_page
+from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import writing_alone
 
 
@@ -90,8 +90,8 @@ class Pull:
             seam = ledger.seam_of(self.connection, axis, _known_part(self.connection, axis, window))
             rows_before = sum(self.report.rows)
             try:
-                for step in _read(self.source, axis, window, dialect, seam, workers=self.workers):
-                    self.land(axis, step)
+                for steps in _read(self.source, axis, window, dialect, seam, workers=self.workers):
+                    self.land(axis, *steps)
                     self.on_step(self.report)
             except ShiftedFilterError:
                 ledger.reopen(self.connection, axis, (self.run_id, BEFORE_FIRST_ENTRY))
@@ -101,32 +101,35 @@ class Pull:
             self.report.fewest_request_count += max(1, -(-row_count // size))
         self.report.open_minutes += dialect.open_minutes
 
-    def land(self, axis: Axis, step: Step) -> None:
-        """One answer and what it closes, in one transaction."""
-        answer = step.answer
+    def land(self, axis: Axis, *steps: Step) -> None:
+        """Some answers and what they close, in one transaction."""
+        answers = [step.answer for step in steps]
         with writing_alone(self.connection):
-            self.report.rows += land_page(self.connection, answer.records, answer.rejected, answer.answered_at)
-            if step.closed:
-                # What is younger than the settling time, by the server's clock, could still get company.
-                settled_at = floor_minute(answer.answered_at - self.settle)
-                ledger.close(
-                    self.connection,
-                    axis,
-                    Window(step.closed.start, min(step.closed.end, settled_at)),
-                    run_id=self.run_id,
-                    row_count=answer.record_count,
-                    request_count=1,
-                    closed_at=answer.answered_at,
-                )
-        self.report.answer_count += 1
-        self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
-        left = answer.total_items - answer.record_count
-        self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left)
+            pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
+            self.report.rows += land_pages(self.connection, pages)
+            for answer, closed in steps:
+                if closed:
+                    # What is younger than the settling time, by the server's clock, could still get company.
+                    settled_at = floor_minute(answer.answered_at - self.settle)
+                    ledger.close(
+                        self.connection,
+                        axis,
+                        Window(closed.start, min(closed.end, settled_at)),
+                        run_id=self.run_id,
+                        row_count=answer.record_count,
+                        request_count=1,
+                        closed_at=answer.answered_at,
+                    )
+        self.report.answer_count += len(answers)
+        for answer in answers:
+            self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
+            left = answer.total_items - answer.record_count
+            self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left)
 
 
 def _read(
     source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...], *, workers: int
-) -> Iterator[Step]:
+) -> Iterator[list[Step]]:
     """Answers tell how much there is: a small window is read in one go, the rest of a large one in parts side by side.
 
     Parts begin without a seam. So the first two answers come one after the other, and the seam between them shows that
@@ -135,7 +138,7 @@ def _read(
     steps = seek(source, axis, window, dialect, seam)
     closed_count = 0
     for step in steps:
-        yield step
+        yield [step]
         closed_count += step.closed is not None
         page_count = step.answer.total_items // (dialect.honoured_size or dialect.page_size)
         part_count = min(page_count // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)

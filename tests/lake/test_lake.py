@@ -12,7 +12,7 @@ from wire_records import ANSWERED_AT, wire
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.extract.records import decode_record
 from pipelines.land import lake
-from pipelines.land.merge import land_page
+from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, warehouse_name, writing_alone
 from pipelines.settings import Settings, load_settings
 
@@ -21,7 +21,8 @@ TABLE = "land.coworker_invoice_histories"
 
 def land(connection, *raws, seen=0):
     with writing_alone(connection):
-        return land_page(connection, [decode_record(raw) for raw in raws], [], ANSWERED_AT + timedelta(minutes=seen))
+        records = [decode_record(raw) for raw in raws]
+        return land_pages(connection, [Page(records, [], ANSWERED_AT + timedelta(minutes=seen))])
 
 
 def rows(connection, table=TABLE):
@@ -64,7 +65,7 @@ def test_a_reader_cannot_write(lake_settings):
 def test_a_page_that_fails_leaves_nothing(lake_settings):
     def land_and_break(connection):
         with writing_alone(connection):
-            land_page(connection, [decode_record(wire(Id=2))], [], ANSWERED_AT)
+            land_pages(connection, [Page([decode_record(wire(Id=2))], [], ANSWERED_AT)])
             raise KeyboardInterrupt
 
     with open_warehouse(lake_settings) as connection:

@@ -13,7 +13,7 @@ from tested_warehouse import as_environment
 from wire_records import ANSWERED_AT, wire
 
 from pipelines.extract.records import decode_record
-from pipelines.land.merge import land_page
+from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, writing_alone
 
 pytestmark = pytest.mark.lake
@@ -24,12 +24,12 @@ WORKER = """
 import sys
 from wire_records import ANSWERED_AT, wire
 from pipelines.extract.records import decode_record
-from pipelines.land.merge import land_page
+from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, writing_alone
 from pipelines.settings import Settings
 
 with open_warehouse(Settings(_env_file=None)) as connection, writing_alone(connection):
-    land_page(connection, [decode_record(wire(Id=1, Name="worker"))], [], ANSWERED_AT)
+    land_pages(connection, [Page([decode_record(wire(Id=1, Name="worker"))], [], ANSWERED_AT)])
     print("landed", flush=True)
     sys.stdin.read()
 """
@@ -62,7 +62,7 @@ def worker_inside_its_turn(settings):
 def land(settings, minute, ids, name):
     with open_warehouse(settings) as connection, writing_alone(connection):
         records = [decode_record(wire(Id=row_id, Name=name)) for row_id in ids]
-        return land_page(connection, records, [], ANSWERED_AT + timedelta(minutes=minute))
+        return land_pages(connection, [Page(records, [], ANSWERED_AT + timedelta(minutes=minute))])
 
 
 def rows(settings, columns):

@@ -27,13 +27,13 @@ def history_of(sandbox):
 
 
 class RecordingPull(Pull):
-    """Keeps each answer that it lands, in order."""
+    """Keeps the answers that it lands, in order, those of a transaction together."""
 
     landed: list
 
-    def land(self, axis, step):
-        self.landed.append((axis, step))
-        super().land(axis, step)
+    def land(self, axis, *steps):
+        self.landed.append((axis, steps))
+        super().land(axis, *steps)
 
 
 def puller(connection, source, run_id):
@@ -96,8 +96,8 @@ def test_the_same_hostile_history_ends_in_the_same_rows_and_figures(source, lake
         )
 
         again = puller(lake, histories, "first")
-        for axis, step in list(answers):
-            again.land(axis, step)
+        for axis, steps in list(answers):
+            again.land(axis, *steps)
         for gone in deleted.fetchall():
             lake.execute("update land.coworker_invoice_histories set deleted_at = $2 where id = $1", gone)
 

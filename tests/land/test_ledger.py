@@ -11,7 +11,7 @@ from pipelines.extract.records import decode_record
 from pipelines.extract.seek import CREATED_ON, UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, merge
 from pipelines.land import ledger
-from pipelines.land.merge import land_page
+from pipelines.land.merge import Page, land_pages
 
 EPOCH = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -98,7 +98,7 @@ def test_what_is_pulled_is_what_is_missing_and_the_newest_closed_minutes_again(c
 
 def land(connection, *stamps):
     records = [decode_record(wire(Id=i, UpdatedOn=f"{stamp:%FT%TZ}")) for i, stamp in enumerate(stamps)]
-    land_page(connection, records, [], EPOCH)
+    land_pages(connection, [Page(records, [], EPOCH)])
 
 
 def test_the_newest_row_tells_where_to_look_again(warehouse):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from tested_warehouse import empty_warehouse
 from wire_records import ANSWERED_AT, RECORD, wire
 
 from pipelines.extract.records import FIELD_NAMES, RejectedRecord, decode_record
-from pipelines.land.merge import RowCounts, land_page
+from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import transaction
 
 TABLE = "land.coworker_invoice_histories"
@@ -21,16 +22,23 @@ def at(minutes):
     return ANSWERED_AT + timedelta(minutes=minutes)
 
 
+def answer(raws, seen):
+    records = [decode_record(raw) for raw in raws]
+    return Page(
+        [record for record in records if not isinstance(record, RejectedRecord)],
+        [record for record in records if isinstance(record, RejectedRecord)],
+        at(seen),
+    )
+
+
 def land(connection, *raws, seen=0):
     """What landing one answer does."""
-    records = [decode_record(raw) for raw in raws]
+    return land_at_once(connection, [answer(raws, seen)])
+
+
+def land_at_once(connection, answers):
     with transaction(connection):
-        return land_page(
-            connection,
-            [record for record in records if not isinstance(record, RejectedRecord)],
-            [record for record in records if isinstance(record, RejectedRecord)],
-            at(seen),
-        )
+        return land_pages(connection, answers)
 
 
 def rows(connection, columns="*", table=TABLE):
@@ -43,10 +51,12 @@ contents = st.dictionaries(st.integers(1, 4), st.tuples(st.integers(-3, 0), st.s
 
 @st.composite
 def answers_in_some_order(draw):
-    """Answers (no two at the same second), and an order in which they are landed, each at least once."""
+    """Answers (no two at the same second), and an order in which they are landed, each at least once, some together."""
     answers = [(second, draw(contents)) for second in range(draw(st.integers(1, 4)))]
     again = draw(st.lists(st.sampled_from(answers), max_size=3))
-    return answers, draw(st.permutations([*answers, *again]))
+    order = draw(st.permutations([*answers, *again]))
+    ends = sorted({*draw(st.sets(st.integers(1, len(order)))), len(order)})
+    return answers, [order[start:end] for start, end in pairwise([0, *ends])]
 
 
 def newest_by_hand(answers):
@@ -62,10 +72,11 @@ def newest_by_hand(answers):
 @settings(max_examples=40, deadline=None)
 @given(answers_in_some_order())
 def test_any_order_and_any_repetition_of_answers_ends_in_the_same_table(drawn):
-    answers, order = drawn
+    answers, together = drawn
     with empty_warehouse() as connection:
-        for seen, content in order:
-            land(connection, *page(content), seen=seen)
+        for some in together:
+            counts = land_at_once(connection, [answer(page(content), seen) for seen, content in some])
+            assert sum(counts) == sum(len(content) for _, content in some)
 
         assert rows(connection, "id, updated_on, seen_at, name, first_seen_at") == newest_by_hand(answers)
         observed = {(row_id, name) for _, content in answers for row_id, (_, name) in content.items()}
@@ -206,12 +217,20 @@ def test_a_broken_record_is_set_aside_once_with_its_reason_and_the_others_land(w
     broken = wire(Id=2, UpdatedOn="soon")
 
     assert land(warehouse, wire(Id=1), broken, wire(Id=3)) == RowCounts(new=2, rejected=1)
-    land(warehouse, broken, seen=1)
+    land_at_once(warehouse, [answer([broken], 1), answer([broken], 2)])
 
     assert rows(warehouse, "id") == [(1,), (3,)]
     ((row_id, reason, raw, seen_at),) = rows(warehouse, "id, reason, raw, seen_at", "land.rejected_records")
     assert (row_id, raw, seen_at) == (2, broken.decode(), at(0))
     assert "UpdatedOn" in reason
+
+
+def test_a_broken_record_that_comes_twice_at_once_is_set_aside_once(warehouse):
+    broken = wire(Id=2, UpdatedOn="soon")
+
+    land_at_once(warehouse, [answer([broken], 1), answer([broken], 2)])
+
+    assert rows(warehouse, "id, seen_at", "land.rejected_records") == [(2, at(1))]
 
 
 def test_a_deleted_row_that_returns_loses_the_mark_and_an_old_sight_of_it_does_not_bring_it_back(warehouse):

@@ -113,12 +113,12 @@ class Died(BaseException):
     """Stands for whatever ends a process."""
 
 
-@pytest.mark.parametrize("place", ["land_page", "close"])
+@pytest.mark.parametrize("place", ["land_pages", "close"])
 @pytest.mark.parametrize("fatal", [1, 4])
 def test_rows_and_ledger_of_an_answer_land_together_or_not_at_all(
     sandbox, warehouse, histories_of, monkeypatch, *, place, fatal
 ):
-    module = pulling if place == "land_page" else ledger
+    module = pulling if place == "land_pages" else ledger
     real, calls = getattr(module, place), []
 
     def do_it_and_die(*args, **kwargs):

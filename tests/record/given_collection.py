@@ -7,7 +7,7 @@ import duckdb
 
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.land.merge import land_page
+from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, transaction
 from pipelines.model.building import build_all
 from pipelines.settings import Settings
@@ -51,7 +51,7 @@ def sync(settings: Settings) -> None:
     with NexudusClient(settings) as client, open_warehouse(settings) as connection:
         with transaction(connection):
             for answer in _all(Histories(client, settings)):
-                land_page(connection, answer.records, answer.rejected, answer.answered_at)
+                land_pages(connection, [Page(answer.records, answer.rejected, answer.answered_at)])
             close_until(connection, client.server_now())
         build_all(connection)
 

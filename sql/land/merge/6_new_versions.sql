@@ -2,7 +2,7 @@ insert into land.coworker_invoice_history_versions by name
 select
     id,
     updated_on,
-    seen_at,
+    first_seen_at as seen_at,
     content_hash,
     raw
 from seen
