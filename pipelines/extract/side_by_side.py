@@ -11,11 +11,11 @@ from pipelines.extract.seek import Step
 _DONE = object()
 
 
-def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[list[Step]]:
+def side_by_side(readers: Iterable[Iterator[Step]], workers: int, most_waiting: int) -> Iterator[list[Step]]:
     """The steps of all readers as they come: whatever has come since the last time, so that a taker keeps up.
 
-    At most one step a worker waits to be taken, so memory stays flat. The first error of any reader is raised once what
-    came before it was yielded; the others then stop.
+    At most `most_waiting` steps wait to be taken, and one more a worker, so memory stays flat. The first error of any
+    reader is raised once what came before it was yielded; the others then stop.
     """
     readers = list(readers)
     if len(readers) == 1 or workers == 1:
@@ -25,7 +25,7 @@ def side_by_side(readers: Iterable[Iterator[Step]], workers: int) -> Iterator[li
     todo: queue.SimpleQueue[Iterator[Step]] = queue.SimpleQueue()
     for reader in readers:
         todo.put(reader)
-    done: queue.Queue[object] = queue.Queue(maxsize=workers)
+    done: queue.Queue[object] = queue.Queue(maxsize=most_waiting)
     stop = threading.Event()
     # Daemons: an interrupted run ends at once and does not wait for the answers under way.
     threads = [threading.Thread(target=_work, args=(todo, done, stop), daemon=True) for _ in range(workers)]

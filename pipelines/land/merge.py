@@ -69,7 +69,7 @@ class _Rows:
     def take(self, page: Page) -> bool:
         """Add what an answer says. Not if it has another content of an Id, which has to find the first one landed."""
         # An Id twice in one answer is one row: the later in time, or in place, counts.
-        newest = {record.id: record for record in sorted(page.records, key=attrgetter("touched_at"))}
+        newest = {record.id: record for record in sorted(page.records, key=attrgetter("updated_on"))}
         again = self.records.keys() & newest.keys()
         if any(self.records[one].raw != newest[one].raw for one in again):
             return False

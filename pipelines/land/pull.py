@@ -58,6 +58,8 @@ _PAGES_PER_PART = 50
 _PARTS_PER_WORKER = 4
 _FEWEST_PARTS = 2
 _ANSWERS_THAT_PROVE = 2
+# Of small pages many land at once, for a transaction costs as much as a hundred rows; some ten megabytes wait at most.
+_ROWS_WAITING = 4_000
 BEFORE_FIRST_ENTRY = "before the first entry"
 """The run in the ledger that closed the empty years, where no run of Dagster's had begun yet."""
 
@@ -144,7 +146,8 @@ def _read(
         part_count = min(page_count // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)
         if step.closed and closed_count >= _ANSWERS_THAT_PROVE and part_count >= _FEWEST_PARTS:
             parts = split(Window(step.closed.end, window.end), part_count)
-            yield from side_by_side((seek(source, axis, part, dialect) for part in parts), workers)
+            readers = (seek(source, axis, part, dialect) for part in parts)
+            yield from side_by_side(readers, workers, max(workers, _ROWS_WAITING // dialect.page_size))
             return
 
 

@@ -25,11 +25,11 @@ def answers(taken):
 def test_every_step_of_every_range_comes(workers):
     readers = [reader(*range(10 * i, 10 * i + i)) for i in range(6)]
 
-    assert sorted(answers(side_by_side(readers, workers))) == [10 * i + k for i in range(6) for k in range(i)]
+    assert sorted(answers(side_by_side(readers, workers, workers))) == [10 * i + k for i in range(6) for k in range(i)]
 
 
 def test_the_steps_of_one_range_keep_their_order():
-    seen = answers(side_by_side([reader(*range(50)), reader(*range(100, 150))], 2))
+    seen = answers(side_by_side([reader(*range(50)), reader(*range(100, 150))], 2, 2))
 
     assert [one for one in seen if one < 100] == list(range(50))
 
@@ -38,7 +38,7 @@ def test_an_error_comes_after_what_its_range_had_and_ends_the_others():
     seen = []
     readers = [reader(1, 2, fails=ValueError("broken")), reader(*range(10, 10_000), waits=0.001)]
     with pytest.raises(ValueError, match="broken"):
-        seen.extend(step.answer for steps in side_by_side(readers, 2) for step in steps)
+        seen.extend(step.answer for steps in side_by_side(readers, 2, 2) for step in steps)
 
     assert {1, 2} <= set(seen)
     assert len(seen) < 5000
@@ -54,14 +54,14 @@ def test_a_worker_that_meets_an_error_after_the_end_says_nothing():
         yield
 
     with pytest.raises(ValueError, match="broken"):
-        list(side_by_side([reader(fails=ValueError("broken")), reads_on_a_closed_connection()], 2))
+        list(side_by_side([reader(fails=ValueError("broken")), reads_on_a_closed_connection()], 2, 2))
     closed.set()
     time.sleep(0.3)
 
     assert not any(thread.name.endswith("(_work)") for thread in threading.enumerate())
 
 
-def test_no_more_than_a_step_a_worker_waits_to_be_taken():
+def test_no_more_steps_wait_to_be_taken_than_may():
     made = []
 
     def counts():
@@ -69,7 +69,7 @@ def test_no_more_than_a_step_a_worker_waits_to_be_taken():
             made.append(number)
             yield Step(number, None)
 
-    steps = side_by_side([counts(), counts()], 2)
+    steps = side_by_side([counts(), counts()], 2, 2)
     next(steps)
     time.sleep(0.3)
 
@@ -79,7 +79,7 @@ def test_no_more_than_a_step_a_worker_waits_to_be_taken():
 
 def test_a_slow_taker_gets_what_has_come_meanwhile_at_once():
     taken = []
-    for steps in side_by_side([reader(*range(20)), reader(*range(20))], 2):
+    for steps in side_by_side([reader(*range(20)), reader(*range(20))], 2, 2):
         taken.append(len(steps))
         time.sleep(0.02)
 
