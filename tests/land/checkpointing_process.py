@@ -21,7 +21,7 @@ _context.set_forkserver_preload(["pipelines.land.warehouse", "pandas"])
 
 def number() -> Any:
     """A number that processes share: the last change that is said to be durable."""
-    return _context.Value("q", 0)
+    return _context.Value("q", 0, lock=False)  # a killed process would take its lock along
 
 
 def start(folder: Path, said: Any) -> BaseProcess:
