@@ -104,7 +104,7 @@ def _land(connection: duckdb.DuckDBPyConnection, rows: _Rows) -> RowCounts:
     if not rows.records:
         return RowCounts()
     page = _frame(rows)
-    with readable(connection, page=page, page_ids=page.select("id")):
+    with readable(connection, page=page, page_ids=page["id"].to_frame()):
         connection.execute(_sql("1_known"))
         connection.execute(_sql("2_seen"))
     connection.execute(_sql("3_observed"))
@@ -148,7 +148,7 @@ def _frame(rows: _Rows) -> pl.DataFrame:
     columns = {name: _column(values[name], dtype) for name, dtype in _schema().items()}
     columns["has_updated_on"] = pl.Series(values["has_updated_on"], dtype=pl.Boolean)
     columns["extra"] = pl.Series([extra and extra.decode() for extra in values["extra"]], dtype=pl.String)
-    columns["raw"] = pl.Series([raw.decode() for raw in values["raw"]], dtype=pl.String)
+    columns["raw"] = pl.Series(values["raw"], dtype=pl.Binary).cast(pl.String)
     columns["first_seen_at"] = pl.Series(rows.first_seen_at.values(), dtype=pl.Int64).cast(_INSTANT)
     columns["seen_at"] = pl.Series(rows.seen_at.values(), dtype=pl.Int64).cast(_INSTANT)
     return pl.DataFrame(columns)
