@@ -126,7 +126,7 @@ def make_private_folder(folder: Path) -> None:
 def _full_disk_told() -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         if not any(words in str(error) for words in _DISK_TAKES_NO_MORE):
             raise
         raise TryAgainLaterError(
@@ -204,5 +204,5 @@ def _holder(message: str) -> str | None:
 
 def _first_sentence(error: Exception) -> str:
     """DuckDB's first sentence, without the class of error that it begins with."""
-    text = re.sub(r"^[\w ]+ Error: ", "", str(error).strip())
+    text = re.sub(r"^([\w ]+ Error: |\[Errno \d+\] )", "", str(error).strip())
     return re.split(r"\n|[.!](?= |$)", text, maxsplit=1)[0]

@@ -1,6 +1,7 @@
 """A checkpoint that is cut short, wherever it is, costs nothing; without the journal DuckDB would refuse the file."""
 
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,33 @@ def test_writing_the_journal_keeps_the_lock_on_the_warehouse(settings):
         script = f"import duckdb; duckdb.connect({settings.warehouse_path!r})"
         other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "onflicting lock" in other.stderr
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from checkpointing_process import change, warehouse_in
+from pipelines.errors import PipelineError
+from pipelines.land.warehouse import open_warehouse
+try:
+    with open_warehouse(warehouse_in(Path(sys.argv[1]))) as connection:
+        change(connection, 0, "second")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+except PipelineError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_disk_too_full_for_the_journal_is_told_and_costs_nothing(settings):
+    fill(settings)
+    command = [sys.executable, "-c", FULL_DISK, str(settings.data_dir)]
+    folder = Path(checkpointing_process.__file__).parent
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+    assert process.returncode == 1
+    assert re.fullmatch(r"The warehouse cannot be written \(.+\): make room on its disk .+", process.stderr.strip())
+    assert newest(settings) == "second"
+    assert [path.name for path in settings.data_dir.iterdir() if path.is_file()] == ["warehouse.duckdb"]
 
 
 def test_a_closed_warehouse_is_one_file(settings):
