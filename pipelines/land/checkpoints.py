@@ -10,7 +10,7 @@ of changes (`.wal`) goes only after that header, so the checkpoint is simply mad
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +44,8 @@ def undo_unfinished(file: Path) -> None:
             return
         blocks = _read_blocks(journal)
         with file.open("r+b") as warehouse:
+            if not _locked(warehouse, fcntl.lockf):  # as DuckDB locks it, for somebody else's may be writing to it
+                return
             if warehouse.read(_HEADERS_SIZE) == next(blocks)[1]:
                 for offset, block in blocks:
                     warehouse.seek(offset)
@@ -98,9 +100,9 @@ def _read_blocks(journal: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield offset, journal.read(size)
 
 
-def _locked(journal: BinaryIO) -> bool:
+def _locked(file: BinaryIO, lock: Callable[[BinaryIO, int], None] = fcntl.flock) -> bool:
     try:
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

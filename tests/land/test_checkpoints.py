@@ -13,6 +13,7 @@ import checkpointing_process
 import duckdb
 import pytest
 from checkpointing_process import TABLES, change, warehouse_in
+from holding_process import held_by_another_process
 
 from pipelines.land import checkpoints
 from pipelines.land.warehouse import open_warehouse, writing_alone
@@ -132,6 +133,15 @@ def test_the_journal_of_a_checkpoint_that_goes_on_is_left_alone(settings):
         checkpoints.undo_unfinished(file)
         assert file.with_name("warehouse.duckdb.journal").stat().st_mode & 0o777 == 0o600
     assert not file.with_name("warehouse.duckdb.journal").exists()
+
+
+def test_nothing_is_undone_while_another_program_has_the_file(photographs):
+    before, _ = photographs
+    with held_by_another_process(before / "warehouse.duckdb"):
+        checkpoints.undo_unfinished(before / "warehouse.duckdb")
+        assert (before / "warehouse.duckdb.journal").exists()
+
+    assert newest(warehouse_in(before)) == "third"
 
 
 def test_writing_the_journal_keeps_the_lock_on_the_warehouse(settings):

@@ -2,33 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Timer
 
 import duckdb
 import pytest
+from holding_process import held_by_another_process
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.land.warehouse import open_warehouse, transaction
 from pipelines.settings import Settings
-
-HOLD = """
-import duckdb, sys
-connection = duckdb.connect(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def held_by_another_process(path) -> Iterator[subprocess.Popen]:
-    """A process that holds the file open for writing, until its stdin is closed."""
-    command = [sys.executable, "-c", HOLD, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        yield holder
-        holder.stdin.close()
 
 
 @pytest.fixture
