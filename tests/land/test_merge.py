@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tested_warehouse import empty_warehouse
 from wire_records import ANSWERED_AT, RECORD, wire
@@ -71,6 +71,13 @@ def newest_by_hand(answers):
 
 @settings(max_examples=40, deadline=None)
 @given(answers_in_some_order())
+@example(
+    # An old sight of a row in the same transaction as a new one, behind one in between.
+    (
+        [(0, {1: (0, "a"), 2: (0, "a")}), (1, {1: (0, "a"), 2: (0, "b")}), (2, {1: (0, "a")})],
+        [[(1, {1: (0, "a"), 2: (0, "b")}), (0, {1: (0, "a"), 2: (0, "a")}), (2, {1: (0, "a")})]],
+    )
+)
 def test_any_order_and_any_repetition_of_answers_ends_in_the_same_table(drawn):
     answers, together = drawn
     with empty_warehouse() as connection:
