@@ -10,8 +10,9 @@ of changes (`.wal`) goes only after that header, so the checkpoint is simply mad
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ import duckdb
 # Three headers of 4 KiB, then the blocks: https://duckdb.org/docs/stable/internals/storage
 _HEADERS_SIZE = 3 * 4096
 _PLACE = struct.Struct("<QQ")  # where in the file, and how many bytes
+_DIGEST_SIZE = sha256().digest_size
 # At DuckDB's 16 MB every tenth answer of a first sync waits for a checkpoint that rewrites what the last one did.
 _LONGEST_LOG = 64_000_000
 
@@ -36,76 +38,99 @@ def keep_log_short(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     checkpoint(connection, file, longest_log=_LONGEST_LOG)
 
 
+def is_unfinished(file: Path) -> bool:
+    """Whether a checkpoint goes on, or was cut short and is not undone yet."""
+    return _journal_path(file).exists()
+
+
 def undo_unfinished(file: Path) -> None:
-    """Put back the blocks of a checkpoint that was cut short, before the file is opened. One that goes on is left."""
-    path = _journal_path(file)
-    with suppress(FileNotFoundError, PermissionError), path.open("rb") as journal:
-        if not _locked(journal) or not os.path.samestat(path.stat(), os.fstat(journal.fileno())):
+    """Put back the blocks of a checkpoint that was cut short. Before the file is opened, by one thread at a time.
+
+    Nothing is undone while somebody has the file, where it may not be written, or where the journal is damaged: opening
+    the file tells whether that matters.
+    """
+    if not is_unfinished(file) or _descriptor(file) is not None:
+        return
+    journal = _journal_path(file)
+    with suppress(OSError):
+        if not file.exists():
+            journal.unlink()
             return
-        blocks = _read_blocks(journal)
         with file.open("r+b") as warehouse:
-            if not _locked(warehouse, fcntl.lockf):  # as DuckDB locks it, for somebody else's may be writing to it
-                return
-            if warehouse.read(_HEADERS_SIZE) == next(blocks)[1]:
-                for offset, block in blocks:
-                    warehouse.seek(offset)
-                    warehouse.write(block)
-                _to_disk(warehouse)
-        path.unlink()
+            fcntl.lockf(warehouse, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as DuckDB locks it
+            if blocks := _read_blocks(journal.read_bytes()):
+                if warehouse.read(_HEADERS_SIZE) == blocks.pop(0):
+                    _put_back(blocks, warehouse)
+                journal.unlink()
+
+
+def _put_back(blocks: Mapping[int, bytes], warehouse: BinaryIO) -> None:
+    for offset, block in blocks.items():
+        warehouse.seek(offset)
+        warehouse.write(block)
+    _to_disk(warehouse)
 
 
 @contextmanager
 def _journal(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     """A copy of what a checkpoint may write over, there until the checkpoint has ended well."""
     unfinished = file.with_name(f"{file.name}.journal.new")
+    digest = sha256()
     with open(unfinished, "wb", opener=_private) as journal:
-        _locked(journal)
-        for place_and_block in _blocks_written_over(connection, file):
-            journal.writelines(place_and_block)
+        for offset, block in _blocks_written_over(connection, file):
+            for part in (_PLACE.pack(offset, len(block)), block):
+                digest.update(part)
+                journal.write(part)
+        journal.write(digest.digest())
         _to_disk(journal)
-        unfinished.replace(_journal_path(file))
-        _folder_to_disk(file.parent)
-        yield
-        _journal_path(file).unlink()
+    unfinished.replace(_journal_path(file))
+    _folder_to_disk(file.parent)
+    yield
+    _journal_path(file).unlink()
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, mode=0o600)
 
 
-def _blocks_written_over(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[tuple[bytes, bytes]]:
+def _blocks_written_over(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[tuple[int, bytes]]:
+    """The headers first."""
     ((size,),) = connection.execute(
         "select block_size from pragma_database_size() where database_name = 'warehouse'"
     ).fetchall()
     numbers = connection.execute("select distinct block_id from pragma_metadata_info('warehouse')").fetchall()
     descriptor = _descriptor(file)
-    places = [(0, _HEADERS_SIZE), *((_HEADERS_SIZE + number * size, size) for (number,) in sorted(numbers))]
-    for offset, length in places:
-        yield _PLACE.pack(offset, length), os.pread(descriptor, length, offset)
+    if descriptor is None:
+        raise FileNotFoundError(file)
+    yield 0, os.pread(descriptor, _HEADERS_SIZE, 0)
+    for (number,) in sorted(numbers):
+        offset = _HEADERS_SIZE + number * size
+        yield offset, os.pread(descriptor, size, offset)
 
 
-def _descriptor(file: Path) -> int:
+def _read_blocks(journal: bytes) -> dict[int, bytes]:
+    """Blocks by their place in the file; none of a journal that is not as it was written."""
+    whole, digest = journal[:-_DIGEST_SIZE], journal[-_DIGEST_SIZE:]
+    if sha256(whole).digest() != digest:
+        return {}
+    blocks = {}
+    start = 0
+    while start < len(whole):
+        offset, size = _PLACE.unpack_from(whole, start)
+        start += _PLACE.size + size
+        blocks[offset] = whole[start - size : start]
+    return blocks
+
+
+def _descriptor(file: Path) -> int | None:
     """DuckDB's own descriptor of the file. Another one would, when closed, give up the process's lock on the file."""
-    wanted = file.stat()
-    for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - numbers, not paths
-        with suppress(OSError):  # the listing's own, closed by now
-            if os.path.samestat(os.fstat(descriptor), wanted):
-                return descriptor
-    raise FileNotFoundError(file)
-
-
-def _read_blocks(journal: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    while place := journal.read(_PLACE.size):
-        offset, size = _PLACE.unpack(place)
-        yield offset, journal.read(size)
-
-
-def _locked(file: BinaryIO, lock: Callable[[BinaryIO, int], None] = fcntl.flock) -> bool:
-    try:
-        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    with suppress(FileNotFoundError):
+        wanted = file.stat()
+        for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - numbers, not paths
+            with suppress(OSError):  # the listing's own, closed by now
+                if os.path.samestat(os.fstat(descriptor), wanted):
+                    return descriptor
+    return None
 
 
 def _log_size(file: Path) -> int:

@@ -7,8 +7,9 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 
@@ -24,6 +25,7 @@ _DISK_TAKES_NO_MORE = ("No space left on device", "File too large", "Disk quota 
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
 # rows would be 120 MB at each checkpoint, two of them at times.
 _ROWS_PER_GROUP = 16_384
+_opening = Lock()
 NO_LIMITS: Mapping[str, str | int] = {}
 LANDING: Mapping[str, str | int] = {"memory_limit": "96MiB", "threads": 1}
 """DuckDB's limits while answers land, however large the warehouse. More memory would only be a cache, and a page of a
@@ -58,7 +60,7 @@ def open_warehouse(
                 lake.stand_in_line(connection, settings)
             else:
                 Path(settings.warehouse_path).chmod(0o600)
-                connection.execute("set variable warehouse_file = $file", {"file": settings.warehouse_path})
+                connection.execute("set variable warehouse_file = $file", {"file": str(_real_file(settings))})
             with writing_alone(connection):
                 create_tables(connection)
         yield connection
@@ -160,26 +162,41 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_o
         options = "read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}"
         statement = f"attach {lake.quoted(settings.warehouse_path)} as warehouse ({options})"
     give_up_at = time.monotonic() + wait_seconds
-    while True:
+    while (error := _attempt(connection, settings, statement)) is not None:
+        holder = _holder(str(error))
+        may_pass = holder is not None or (not settings.is_lake and checkpoints.is_unfinished(_real_file(settings)))
+        if not may_pass or time.monotonic() > give_up_at:
+            if holder is None:
+                raise _refusal(settings, error) from None
+            raise TryAgainLaterError(
+                f"The warehouse {name} is held by {holder}: run the command again when that has ended."
+            ) from None
+        time.sleep(_POLL_SECONDS)
+
+
+def _attempt(connection: duckdb.DuckDBPyConnection, settings: Settings, statement: str) -> duckdb.Error | None:
+    with nullcontext() if settings.is_lake else _opening:
         if not settings.is_lake:
-            checkpoints.undo_unfinished(Path(settings.warehouse_path))
+            checkpoints.undo_unfinished(_real_file(settings))
         try:
             connection.execute(statement)
         except duckdb.Error as error:
-            holder = _holder(str(error))
-            if holder is None:
-                raise _refusal(settings, error) from None
-            if time.monotonic() > give_up_at:
-                raise TryAgainLaterError(
-                    f"The warehouse {name} is held by {holder}: run the command again when that has ended."
-                ) from None
-            time.sleep(_POLL_SECONDS)
-        else:
-            return
+            return error
+    return None
+
+
+def _real_file(settings: Settings) -> Path:
+    """Where DuckDB, which follows links, keeps what lies beside the file."""
+    return Path(settings.warehouse_path).resolve()
 
 
 def _refusal(settings: Settings, error: Exception) -> TryAgainLaterError | WrongUseError:
     name = warehouse_name(settings)
+    if not settings.is_lake and checkpoints.is_unfinished(_real_file(settings)):
+        return WrongUseError(
+            f"The warehouse {name} was left amid a write ({_first_sentence(error)}), and the .journal beside it could "
+            "not undo that: run `nexudus-billing sync` as the user whom both belong to, or put back a copy."
+        )
     if not settings.is_lake:
         return WrongUseError(
             f"The warehouse {name} cannot be opened ({_first_sentence(error)}): check NEXUDUS_WAREHOUSE."

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import pytest
 from checkpointing_process import TABLES, change, warehouse_in
 from holding_process import held_by_another_process
 
+from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.land import checkpoints
 from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.settings import Settings
 
 PAGE = 4096
 BLOCK = 262_144
@@ -133,6 +136,65 @@ def test_the_journal_of_a_checkpoint_that_goes_on_is_left_alone(settings):
         checkpoints.undo_unfinished(file)
         assert file.with_name("warehouse.duckdb.journal").stat().st_mode & 0o777 == 0o600
     assert not file.with_name("warehouse.duckdb.journal").exists()
+
+
+def test_a_second_opening_in_the_same_process_leaves_the_warehouse_to_the_first(settings):
+    fill(settings)
+    file = Path(settings.warehouse_path)
+    with open_warehouse(settings) as connection, checkpoints._journal(connection, file):
+        with pytest.raises(TryAgainLaterError), open_warehouse(settings, read_only=True, wait_seconds=0):
+            pass
+        script = f"import duckdb; duckdb.connect({settings.warehouse_path!r})"
+        other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "onflicting lock" in other.stderr
+
+
+@pytest.fixture
+def torn_warehouse(photographs):
+    before, after = photographs
+    *_, content = torn(before, after)
+    (before / "warehouse.duckdb").write_bytes(content)
+    return warehouse_in(before)
+
+
+def test_all_who_open_a_torn_warehouse_at_once_get_their_turn(torn_warehouse):
+    def read(_):
+        with open_warehouse(torn_warehouse, wait_seconds=20) as connection:
+            return connection.execute("select said from model.newest").fetchone()[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(read, range(4))) == ["third"] * 4
+
+
+@pytest.mark.parametrize("length", [0, 7, 20_000])
+def test_a_damaged_journal_is_not_used_and_said_to_be_of_no_help(torn_warehouse, length):
+    journal = Path(f"{torn_warehouse.warehouse_path}.journal")
+    journal.write_bytes(journal.read_bytes()[:length])
+    before = Path(torn_warehouse.warehouse_path).read_bytes()
+
+    with pytest.raises(WrongUseError, match="could not undo"), open_warehouse(torn_warehouse, wait_seconds=0):
+        pass
+    assert Path(torn_warehouse.warehouse_path).read_bytes() == before
+
+
+def test_a_journal_without_its_warehouse_goes(settings):
+    settings.data_dir.mkdir()
+    journal = Path(f"{settings.warehouse_path}.journal")
+    journal.write_bytes(b"of another")
+
+    with open_warehouse(settings):
+        assert not journal.exists()
+
+
+def test_a_warehouse_behind_a_link_has_its_log_and_journal_where_the_file_is(torn_warehouse, tmp_path):
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(torn_warehouse.warehouse_path)
+    linked = Settings(_env_file=None, data_dir=tmp_path, warehouse=str(link), username="nobody", password="none")
+
+    assert newest(linked) == "third"
+    with open_warehouse(linked) as connection:
+        change(connection, 0, "fourth")
+    assert [path.name for path in torn_warehouse.data_dir.iterdir() if path.is_file()] == ["warehouse.duckdb"]
 
 
 def test_nothing_is_undone_while_another_program_has_the_file(photographs):
