@@ -19,20 +19,20 @@ T = TypeVar("T")
 def sparingly(connection: duckdb.DuckDBPyConnection, entry_count: int, work: Callable[[], T], *, least_bytes: int) -> T:
     """What `work` returns, done in as much memory as so many history entries need: `least_bytes` up to a million.
 
-    Where that does not do, as with very long texts, the work is done once more with all that DuckDB would take by
-    itself; so it must be one that can be done again.
+    Where that does not do, the work is done again with twice as much, and then, as with very long texts, with all that
+    DuckDB would take by itself; so it must be one that can be done again.
     """
     ((before, allowed),) = connection.execute(
         "select current_setting('memory_limit'), parse_formatted_bytes(current_setting('memory_limit'))"
     ).fetchall()
     wanted = least_bytes + _BYTES_A_FURTHER_ENTRY * max(0, entry_count - _ENTRIES_IN_THE_LEAST)
     try:
-        try:
-            connection.execute(f"set memory_limit = '{min(wanted, allowed)}B'")
-            return work()
-        except duckdb.OutOfMemoryException:
-            connection.execute(f"set memory_limit = '{before}'")
-            return work()
+        for some in (wanted, 2 * wanted):
+            with suppress(duckdb.OutOfMemoryException):
+                connection.execute(f"set memory_limit = '{min(some, allowed)}B'")
+                return work()
+        connection.execute(f"set memory_limit = '{before}'")
+        return work()
     finally:
         with suppress(duckdb.Error):  # after a full disk nothing can be set, and the reason matters more
             connection.execute(f"set memory_limit = '{before}'")

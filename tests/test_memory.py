@@ -39,6 +39,18 @@ def test_no_more_is_taken_than_duckdb_would_take_by_itself(connection):
     assert sparingly(connection, 10**9, lambda: limit(connection), least_bytes=JOINING) == 64 * 2**20
 
 
+def test_what_does_not_fit_is_done_again_with_twice_as_much_before_it_gets_all(connection):
+    # A list of 120 MB.
+    limits = []
+
+    def work():
+        limits.append(limit(connection))
+        return connection.execute("select length(list(i)) from range(15_000_000) as numbers (i)").fetchone()
+
+    assert sparingly(connection, 0, work, least_bytes=200 * 2**20) == (15_000_000,)
+    assert limits == [200 * 2**20, 400 * 2**20]
+
+
 def test_what_does_not_fit_is_done_once_more_with_all_the_memory(connection):
     # A list of 240 MB cannot go to disk.
     query = "select length(list(i)) from range(30_000_000) as numbers (i)"

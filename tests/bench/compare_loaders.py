@@ -74,22 +74,29 @@ def compare(records: int, page_size: int, ways: list[str]) -> None:
         for chapter, rows in (("first sync", records), ("1 % changed", records // 100)):
             if chapter != "first sync":
                 server.tell("change", rows)
-            costs = {}
+            costs: dict[str, Cost | None] = {}
             for way in ways:
                 own = Path(folder) / way.replace(" ", "_")
                 own.mkdir(exist_ok=True)
                 environment = environment_for(server, str(own)) | {"NEXUDUS_PAGE_SIZE": str(page_size)}
-                costs[way] = measure(server, command_of(way, server, token, page_size, own), environment)
+                try:
+                    costs[way] = measure(server, command_of(way, server, token, page_size, own), environment)
+                except SystemExit:  # one that cannot load this is no reason to measure no other
+                    costs[way] = None
             tell(f"{records:,} records, pages of {page_size:,}, {chapter}", rows, costs)
 
 
-def tell(title: str, rows: int, costs: dict[str, Cost]) -> None:
-    landing = costs["landing"].ran if "landing" in costs else None
+def tell(title: str, rows: int, costs: dict[str, Cost | None]) -> None:
+    ours = costs.get("landing")
     print(f"\n{title}\n")
     print("| way | rows/s | seconds | CPU seconds | CPU, landing = 1 | peak MiB | requests |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    for way, (ran, requests) in costs.items():
-        ratio = f"{ran.cpu_seconds / landing.cpu_seconds:.2f}" if landing else ""
+    for way, cost in costs.items():
+        if cost is None:
+            print(f"| {way} | failed | | | | | |", flush=True)
+            continue
+        ran, requests = cost
+        ratio = f"{ran.cpu_seconds / ours.ran.cpu_seconds:.2f}" if ours else ""
         print(
             f"| {way} | {rows / ran.seconds:,.0f} | {ran.seconds:.1f} | {ran.cpu_seconds:.1f} | {ratio} "
             f"| {ran.mib:.0f} | {requests} |",
