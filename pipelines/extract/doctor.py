@@ -274,7 +274,7 @@ class _Examination:
             return [unknown("range end", "first the filter's time zone must be set")]
         rows = [record for page in self.pages for record in page.records]
         # Not the last second of a minute: the next one's value would read the same with seconds as without.
-        late = next((row for row in rows if 0 < row.touched_at.second < 59), None)
+        late = next((row for row in rows if 0 < row.touched_at.second < 59), None)  # noqa: PLR2004
         sharp = next((row for row in rows if not row.touched_at.second and not row.touched_at.microsecond), None)
         if late is not None and self._is_in_to(late, timedelta()):
             if self._is_in_to(late, -_MINUTE):
