@@ -7,6 +7,7 @@ Files, tables and journal mode are those of the stock storage: either can open w
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
@@ -15,6 +16,7 @@ from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
+from filelock import FileLock
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
@@ -27,10 +29,13 @@ class SteadySqliteStorage(DagsterSqliteStorage):
     """`DagsterSqliteStorage` over the two storages below."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
-        stock_runs, stock_events = self._run_storage, self._event_log_storage
-        self._run_storage = SteadyRunStorage(stock_runs._conn_string, stock_runs.inst_data)  # noqa: SLF001
-        self._event_log_storage = SteadyEventLogStorage(stock_events._base_dir, stock_events.inst_data)  # noqa: SLF001
+        Path(base_dir).mkdir(parents=True, exist_ok=True)
+        # Of two processes that find no tables one would fail: each looks first and makes them then.
+        with FileLock(Path(base_dir) / "storage.lock"):
+            super().__init__(base_dir, inst_data)
+            stock_runs, stock_events = self._run_storage, self._event_log_storage
+            self._run_storage = SteadyRunStorage(stock_runs._conn_string, stock_runs.inst_data)  # noqa: SLF001
+            self._event_log_storage = SteadyEventLogStorage(stock_events._base_dir, stock_events.inst_data)  # noqa: SLF001
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Any) -> "SteadySqliteStorage":  # noqa: ANN401 - as Dagster has it
