@@ -14,9 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import duckdb
+
+from pipelines.disk import sync_to_disk
 
 # Three headers of 4 KiB, then the blocks: https://duckdb.org/docs/stable/internals/storage
 _HEADERS_SIZE = 3 * 4096
@@ -24,6 +27,7 @@ _PLACE = struct.Struct("<QQ")  # where in the file, and how many bytes
 _DIGEST_SIZE = sha256().digest_size
 # At DuckDB's 16 MB every tenth answer of a first sync waits for a checkpoint that rewrites what the last one did.
 _LONGEST_LOG = 64_000_000
+_opening = Lock()
 
 
 def checkpoint(connection: duckdb.DuckDBPyConnection, file: Path, *, longest_log: int = 0) -> None:
@@ -43,8 +47,16 @@ def is_unfinished(file: Path) -> bool:
     return _journal_path(file).exists()
 
 
+@contextmanager
+def opening(file: Path) -> Iterator[None]:
+    """While the file is opened, after undoing what was cut short: one thread at a time, for locks are a process's."""
+    with _opening:
+        undo_unfinished(file)
+        yield
+
+
 def undo_unfinished(file: Path) -> None:
-    """Put back the blocks of a checkpoint that was cut short. Before the file is opened, by one thread at a time.
+    """Put back the blocks of a checkpoint that was cut short, before the file is opened.
 
     Nothing is undone while somebody has the file, where it may not be written, or where the journal is damaged: opening
     the file tells whether that matters.
@@ -68,7 +80,8 @@ def _put_back(blocks: Mapping[int, bytes], warehouse: BinaryIO) -> None:
     for offset, block in blocks.items():
         warehouse.seek(offset)
         warehouse.write(block)
-    _to_disk(warehouse)
+    warehouse.flush()
+    os.fsync(warehouse.fileno())  # not by another descriptor: closing that would give up the lock
 
 
 @contextmanager
@@ -82,9 +95,9 @@ def _journal(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None
                 digest.update(part)
                 journal.write(part)
         journal.write(digest.digest())
-        _to_disk(journal)
+    sync_to_disk(unfinished)
     unfinished.replace(_journal_path(file))
-    _folder_to_disk(file.parent)
+    sync_to_disk(file.parent)
     yield
     _journal_path(file).unlink()
 
@@ -141,16 +154,3 @@ def _log_size(file: Path) -> int:
 
 def _journal_path(file: Path) -> Path:
     return file.with_name(f"{file.name}.journal")
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _folder_to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from threading import Lock
 
 import duckdb
 
@@ -25,7 +24,6 @@ _DISK_TAKES_NO_MORE = ("No space left on device", "File too large", "Disk quota 
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
 # rows would be 120 MB at each checkpoint, two of them at times.
 _ROWS_PER_GROUP = 16_384
-_opening = Lock()
 NO_LIMITS: Mapping[str, str | int] = {}
 LANDING: Mapping[str, str | int] = {"memory_limit": "96MiB", "threads": 1}
 """DuckDB's limits while answers land, however large the warehouse. More memory would only be a cache, and a page of a
@@ -164,7 +162,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_o
     give_up_at = time.monotonic() + wait_seconds
     while (error := _attempt(connection, settings, statement)) is not None:
         holder = _holder(str(error))
-        may_pass = holder is not None or (not settings.is_lake and checkpoints.is_unfinished(_real_file(settings)))
+        may_pass = holder is not None or _is_unfinished(settings)
         if not may_pass or time.monotonic() > give_up_at:
             if holder is None:
                 raise _refusal(settings, error) from None
@@ -175,9 +173,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: Settings, *, read_o
 
 
 def _attempt(connection: duckdb.DuckDBPyConnection, settings: Settings, statement: str) -> duckdb.Error | None:
-    with nullcontext() if settings.is_lake else _opening:
-        if not settings.is_lake:
-            checkpoints.undo_unfinished(_real_file(settings))
+    with nullcontext() if settings.is_lake else checkpoints.opening(_real_file(settings)):
         try:
             connection.execute(statement)
         except duckdb.Error as error:
@@ -190,9 +186,13 @@ def _real_file(settings: Settings) -> Path:
     return Path(settings.warehouse_path).resolve()
 
 
+def _is_unfinished(settings: Settings) -> bool:
+    return not settings.is_lake and checkpoints.is_unfinished(_real_file(settings))
+
+
 def _refusal(settings: Settings, error: Exception) -> TryAgainLaterError | WrongUseError:
     name = warehouse_name(settings)
-    if not settings.is_lake and checkpoints.is_unfinished(_real_file(settings)):
+    if _is_unfinished(settings):
         return WrongUseError(
             f"The warehouse {name} was left amid a write ({_first_sentence(error)}), and the .journal beside it could "
             "not undo that: run `nexudus-billing sync` as the user whom both belong to, or put back a copy."

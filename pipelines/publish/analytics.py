@@ -11,6 +11,7 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
+from pipelines.disk import sync_to_disk
 from pipelines.errors import BrokenPromiseError, WrongUseError
 from pipelines.frames import readable
 from pipelines.land.warehouse import make_private_folder, transaction
@@ -85,7 +86,7 @@ def publish(
                     )
                 _prove_it_reads_back(building, row_counts)
                 building.chmod(0o600)
-                releases.sync_to_disk(building)
+                sync_to_disk(building)
                 made = Release(
                     release_number=number,
                     published_at=published_at,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.disk import sync_to_disk
 from pipelines.errors import WrongUseError
 from pipelines.land.warehouse import make_private_folder
 from pipelines.publish import releases
@@ -57,7 +58,7 @@ def _write(snapshot: Snapshot, building: Path) -> None:
         make_private_folder(file.parent)
         snapshot.copy_to(f'from "{table}"', file, "format parquet, compression zstd")
         file.chmod(0o600)
-        releases.sync_to_disk(file)
+        sync_to_disk(file)
 
 
 def _point(link: Path, name: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
+from pipelines.disk import sync_to_disk
 from pipelines.land.warehouse import make_private_folder
 
 KEPT_COUNT = 3
@@ -109,15 +110,6 @@ def checksum(file: Path) -> str:
     """SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sync_to_disk(path: Path) -> None:
-    """Have a file, or a folder's list of names, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _kept(target: Path) -> list[Path]:
