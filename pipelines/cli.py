@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.command.terminal import Verbosity, err, out, plain, progress, run_verb, say, say_json
 from pipelines.errors import WrongUseError
 from pipelines.sandbox.command import sandbox_command
 from pipelines.settings import load_settings, utc_now
-from pipelines.terminal import Verbosity, err, out, plain, progress, run_verb, say, say_json
 
 if TYPE_CHECKING:
     from pipelines.land.status import LastRun
@@ -42,7 +42,7 @@ def options(
 @app.command()
 def demo() -> None:
     """Start a sandbox of the API, sync two years of its history into data/demo/, and show the failure rates."""
-    from pipelines.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import; --help should not
+    from pipelines.command.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import; --help should not
 
     folder = load_settings().data_dir / "demo"
     with progress() as on_step:
@@ -62,8 +62,8 @@ def sync(
     ] = None,
 ) -> None:
     """Pull what the ledger lacks, model, check, publish."""
+    from pipelines.command.sync import run_sync  # noqa: PLC0415 - see demo
     from pipelines.land.landed_assets import PullConfig  # noqa: PLC0415 - see demo
-    from pipelines.sync import run_sync  # noqa: PLC0415 - see demo
 
     settings = load_settings()
     repull_from, repull_to = repull or (None, None)
@@ -83,8 +83,8 @@ def reconcile(
     ] = None,
 ) -> None:
     """Find deletions and misses by count, repair them, and publish."""
+    from pipelines.command.sync import run_reconcile  # noqa: PLC0415 - see demo
     from pipelines.land.landed_assets import ReconcileConfig  # noqa: PLC0415 - see demo
-    from pipelines.sync import run_reconcile  # noqa: PLC0415 - see demo
 
     settings = load_settings()
     with progress() as on_step:
@@ -208,17 +208,17 @@ def record(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, show what would be sent, send nothing.")] = False,
 ) -> None:
     """Create history entries on invoices, each surely once."""
-    from pipelines.record import verbs  # noqa: PLC0415 - see demo
+    from pipelines.command import record_verbs  # noqa: PLC0415 - see demo
 
     if from_file is None and result is None:
-        entry = verbs.entry_of(invoice_id, name, description, is_problem=problem, notify=notify)
-        verbs.record_one(load_settings(), entry, dry_run=dry_run)
+        entry = record_verbs.entry_of(invoice_id, name, description, is_problem=problem, notify=notify)
+        record_verbs.record_one(load_settings(), entry, dry_run=dry_run)
     elif from_file is None or any((invoice_id is not None, name is not None, description is not None, problem, notify)):
         raise WrongUseError(
             "The entries come either --from a file, with --result, or from the other options: not both."
         )
     else:
-        verbs.record_file(load_settings(), from_file, result, dry_run=dry_run)
+        record_verbs.record_file(load_settings(), from_file, result, dry_run=dry_run)
 
 
 @app.command()
@@ -228,9 +228,9 @@ def escalate(
     send: Annotated[bool, typer.Option("--send", help="Create the entries instead of listing them.")] = False,
 ) -> None:
     """List, or send, the follow-ups of invoices whose collection keeps failing."""
-    from pipelines.record import verbs  # noqa: PLC0415 - see demo
+    from pipelines.command import record_verbs  # noqa: PLC0415 - see demo
 
-    verbs.escalate(load_settings(), limit, send=send)
+    record_verbs.escalate(load_settings(), limit, send=send)
 
 
 @app.command()

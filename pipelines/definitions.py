@@ -6,19 +6,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.alerts import alert_sensors
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.land import landed_assets as land
 from pipelines.land.lake_upkeep import upkeep_schedules
 from pipelines.land.pull import OnStep
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model import model_assets as model
 from pipelines.model.sql_models import load_models
+from pipelines.orchestrate.alerts import alert_sensors
+from pipelines.orchestrate.schedules import sync_jobs, sync_schedules
 from pipelines.publish import published_assets as publish
 from pipelines.record import record_jobs as record
-from pipelines.schedules import sync_jobs, sync_schedules
 from pipelines.settings import Settings, load_settings
 from pipelines.show import shown_assets as show
-from pipelines.sql_files import sql_folder
 
 # Backfill policies are marked beta since 2023; the lock file pins the Dagster that they are tried with.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.in_process import instance_template
+from pipelines.orchestrate.in_process import instance_template
 from pipelines.sandbox.emulator import Sandbox
 
 PROJECT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pipelines"
 STAGES = ("extract", "land", "model", "publish", "record", "show")
-ASSEMBLY = {"cli", "definitions", "sync", "demo"}
+ROOMS = (*STAGES, "foundation", "orchestrate", "command", "sandbox")
+ASSEMBLY = {"cli", "definitions", "command", "orchestrate"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 
@@ -35,10 +36,10 @@ def in_folder(folder: str) -> list[Path]:
     return [module for module in MODULES if module.parent.relative_to(PACKAGE).parts[:1] == (folder,)]
 
 
-def test_every_folder_is_a_stage_or_the_sandbox():
+def test_every_folder_is_a_room_of_the_architecture():
     folders = {module.relative_to(PACKAGE).parts[0] for module in MODULES if module.parent != PACKAGE}
 
-    assert folders <= {*STAGES, "sandbox"}
+    assert folders <= set(ROOMS)
     assert {"extract", "land", "model", "publish"} <= folders
 
 
@@ -48,6 +49,11 @@ def test_a_stage_imports_only_itself_and_earlier_ones(stage):
 
     for module in in_folder(stage):
         assert not parts_imported(module) & (later | ASSEMBLY | {"sandbox"}), module
+
+
+def test_the_foundation_imports_no_stage():
+    for module in in_folder("foundation"):
+        assert not parts_imported(module) & {*STAGES, *ASSEMBLY, "sandbox"}, module
 
 
 def test_the_sandbox_stands_by_itself():

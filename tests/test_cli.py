@@ -277,7 +277,7 @@ def demo(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("DAGSTER_HOME", "")
         patch.setenv("NEXUDUS_BASE_URL", "https://a-real-tenant.invalid")
-        patch.setattr("pipelines.demo.make_operator", partial(make_operator, size=1200, months=4))
+        patch.setattr("pipelines.command.demo.make_operator", partial(make_operator, size=1200, months=4))
         ran = run_here("demo")
     assert ran.code == 0, ran.err
     return ran, folder

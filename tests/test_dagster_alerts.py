@@ -11,12 +11,12 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from pipelines.alerts import alert_sensors, post
 from pipelines.errors import RefusedError, TryAgainLaterError
 from pipelines.extract.failures import BadRequestError
 from pipelines.land.freshness import CHECK_NAME
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.warehouse import open_warehouse
+from pipelines.orchestrate.alerts import alert_sensors, post
 from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")

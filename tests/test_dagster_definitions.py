@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.definitions import WAREHOUSE_POOL, build_definitions, definitions
 from pipelines.errors import WrongUseError
-from pipelines.in_process import instance_template
+from pipelines.orchestrate.in_process import instance_template
 from pipelines.settings import Settings, load_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")

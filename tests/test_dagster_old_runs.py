@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pipelines.in_process import instance_template
 from pipelines.land.landed_assets import HISTORIES
-from pipelines.old_runs import delete_old_runs
+from pipelines.orchestrate.in_process import instance_template
+from pipelines.orchestrate.old_runs import delete_old_runs
 
 
 @dg.asset(key=HISTORIES, partitions_def=dg.StaticPartitionsDefinition(["2025-01-01", "2025-02-01"]))

@@ -15,10 +15,10 @@ from pipelines.land.freshness import CHECK_NAME
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.retries import RETRY_TAG
 from pipelines.land.warehouse import open_warehouse
+from pipelines.orchestrate.schedules import months_to_cover
 from pipelines.sandbox.emulator import Sandbox
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
-from pipelines.schedules import months_to_cover
 from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")
@@ -176,7 +176,7 @@ def test_a_tick_after_an_outage_of_months_covers_and_heals_them(settings, sandbo
 
 
 def test_while_a_writer_holds_the_warehouse_the_published_ledger_tells_what_to_cover(synced, monkeypatch):
-    monkeypatch.setattr("pipelines.schedules._WAREHOUSE_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("pipelines.orchestrate.schedules._WAREHOUSE_WAIT_SECONDS", 0.1)
 
     with open_warehouse(synced.settings):
         assert months_to_cover(synced.settings)[0] >= month(NOW - timedelta(days=3))

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from pipelines.memory import COPYING, JOINING, sparingly
+from pipelines.foundation.memory import COPYING, JOINING, sparingly
 
 
 @pytest.fixture

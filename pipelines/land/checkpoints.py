@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from pipelines.disk import sync_to_disk
+from pipelines.foundation.private_files import sync_to_disk
 
 # Three headers of 4 KiB, then the blocks: https://duckdb.org/docs/stable/internals/storage
 _HEADERS_SIZE = 3 * 4096

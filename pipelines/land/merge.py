@@ -16,8 +16,8 @@ import polars as pl
 from msgspec import inspect
 
 from pipelines.extract.records import FIELD_NAMES, HistoryRecord, RejectedRecord
-from pipelines.frames import readable
-from pipelines.sql_files import sql_folder
+from pipelines.foundation.frames import readable
+from pipelines.foundation.sql_files import sql_folder
 
 _INSTANT = pl.Datetime("us", "UTC")
 _TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {

@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.land import checkpoints, lake
 from pipelines.settings import Settings
-from pipelines.sql_files import sql_folder
 
 SCHEMAS = ("land", "model", "record")
 _WAIT_SECONDS = 60.0

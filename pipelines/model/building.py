@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
-from pipelines.frames import readable
-from pipelines.memory import JOINING, sparingly
+from pipelines.foundation.frames import readable
+from pipelines.foundation.memory import JOINING, sparingly
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.model import rules, trends
 from pipelines.model.headers import Promise
 from pipelines.model.sql_models import SqlModel, load_models
-from pipelines.sql_files import sql_folder
 
 OFFENDERS_SHOWN = 5
 DOCUMENTED_CHECK = "documented_columns_equal_real_ones"

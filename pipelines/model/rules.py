@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import WrongUseError
-from pipelines.frames import readable
-from pipelines.sql_files import sql_folder
+from pipelines.foundation.frames import readable
+from pipelines.foundation.sql_files import sql_folder
 
 TABLE = "model.entry_rules"
 CLASSIFIER = "deciding_priority"

@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.model.headers import Header, Promise, parse_header
-from pipelines.sql_files import sql_folder
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from pipelines.disk import sync_to_disk
 from pipelines.errors import BrokenPromiseError, WrongUseError
-from pipelines.frames import readable
+from pipelines.foundation.frames import readable
+from pipelines.foundation.memory import COPYING, sparingly
+from pipelines.foundation.private_files import sync_to_disk
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.warehouse import make_private_folder, transaction
-from pipelines.memory import COPYING, sparingly
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.publish import releases
 from pipelines.publish.releases import Release
 from pipelines.settings import utc_now
-from pipelines.sql_files import sql_folder
 
 # The oldest DuckDB that analysts are promised: newer ones open it too.
 _STORAGE_VERSION = "v1.1.0"

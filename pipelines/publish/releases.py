@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
-from pipelines.disk import sync_to_disk
+from pipelines.foundation.private_files import sync_to_disk
 from pipelines.land.warehouse import make_private_folder
 
 KEPT_COUNT = 3

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import duckdb
 
 from pipelines.errors import WrongUseError
-from pipelines.memory import COPYING, sparingly
+from pipelines.foundation.memory import COPYING, sparingly
 
 Value = Any
 T = TypeVar("T")

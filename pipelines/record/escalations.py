@@ -9,12 +9,12 @@ import duckdb
 import msgspec
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.warehouse import open_warehouse, warehouse_exists, warehouse_name
 from pipelines.record.delivery import Delivery, Desk, OnEntry, deliver_all, open_desk
 from pipelines.record.entries import Entry, checked
 from pipelines.record.states import State, Withdrawn
 from pipelines.settings import Clock, Settings, utc_now
-from pipelines.sql_files import sql_folder
 
 SOURCE = "escalate"
 DEFAULT_LIMIT = 50

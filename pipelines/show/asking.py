@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.publish.snapshot import Row, Snapshot
 from pipelines.show.url_filters import View
-from pipelines.sql_files import sql_folder
 
 
 @cache

@@ -27,7 +27,7 @@ import dagster as dg
 mark("import dagster")
 from pipelines.settings import load_settings
 from pipelines.definitions import build_definitions
-from pipelines.in_process import use_dagster_home
+from pipelines.orchestrate.in_process import use_dagster_home
 mark("import the project")
 settings = load_settings()
 definitions = build_definitions(settings, pool=None)
@@ -105,7 +105,7 @@ def show(title: str, rounds: list[dict[str, tuple[float, float]]]) -> tuple[floa
 
 def main() -> None:
     """Measure both ways and compare."""
-    from pipelines.in_process import instance_template  # noqa: PLC0415 - not part of what is measured
+    from pipelines.orchestrate.in_process import instance_template  # noqa: PLC0415 - not part of what is measured
     from pipelines.sandbox.operators import make_operator  # noqa: PLC0415
     from pipelines.sandbox.server import running_sandbox  # noqa: PLC0415
     from pipelines.settings import utc_now  # noqa: PLC0415

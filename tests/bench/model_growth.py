@@ -16,10 +16,10 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.model.building import build, check, prepare
 from pipelines.model.rules import load_rules, store_rules
 from pipelines.model.sql_models import load_models
-from pipelines.sql_files import sql_folder
 
 GOAL_SECONDS = 30
 GOAL_GROWTH = 12

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from pipelines.frames import readable
+from pipelines.foundation.frames import readable
 from pipelines.model.building import BuiltModel, build_all
 
 START = datetime(2025, 3, 3, 9, tzinfo=UTC)

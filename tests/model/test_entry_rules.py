@@ -7,9 +7,9 @@ import pytest
 from given import EXPIRED, NO_FUNDS, RESULT, entry, land, model, row, rows
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.model.building import build_all
 from pipelines.model.rules import HEADER, KINDS, REASONS, load_rules, rules_version
-from pipelines.sql_files import sql_folder
 
 RULES = load_rules()
 GOOD = {

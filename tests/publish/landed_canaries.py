@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import polars as pl
 
-from pipelines.frames import readable
+from pipelines.foundation.frames import readable
 from pipelines.land.warehouse import create_tables
 from pipelines.model.building import build_all
 

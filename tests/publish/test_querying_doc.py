@@ -13,11 +13,11 @@ import dagster as dg
 import duckdb
 import pytest
 
+from pipelines.command.sync import run_sync
 from pipelines.land.landed_assets import PullConfig
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings
-from pipelines.sync import run_sync
 
 DOC = Path(__file__).parents[2] / "docs" / "querying.md"
 UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)

@@ -8,6 +8,7 @@ from given_collection import IN_FLIGHT, NO_FUNDS, START, close_until, land, sync
 from on_the_server import writes_of
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.warehouse import create_tables, open_warehouse
 from pipelines.model.building import build_all, column_types
 from pipelines.model.sql_models import load_models
@@ -17,7 +18,6 @@ from pipelines.record.outbox import Outbox, read
 from pipelines.record.states import Claimed, State
 from pipelines.sandbox.operators import make_operator
 from pipelines.settings import utc_now
-from pipelines.sql_files import sql_folder
 
 FOLLOW_UP = "Payment follow-up"
 THREE = (NO_FUNDS,) * 3

@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from pipelines.command.sync import run_sync
 from pipelines.errors import PipelineError
 from pipelines.land.landed_assets import PullConfig
 from pipelines.record.delivery import Delivery, record_entries
@@ -18,7 +19,6 @@ from pipelines.sandbox.emulator import Sandbox
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings, utc_now
-from pipelines.sync import run_sync
 
 EVIL = "<img src=x onerror=document.title=1><script>document.title=2</script>'; drop table about;--"
 UNSEEN_INVOICE = 5

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 from pages import SCHEMA, pages, table
 
-from pipelines.frames import readable
+from pipelines.foundation.frames import readable
 
 base_url, token, page_size, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 TYPES = {"bigint": pl.Int64, "boolean": pl.Boolean, "decimal(18, 4)": pl.Float64}

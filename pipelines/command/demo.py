@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from rich.table import Table
 
+from pipelines.command.sync import SyncReport, run_sync
 from pipelines.land.landed_assets import PullConfig
 from pipelines.land.pull import OnStep
 from pipelines.publish.reading import open_published
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings, utc_now
-from pipelines.sync import SyncReport, run_sync
 
 _USERNAME, _PASSWORD = "admin@example.com", "sandbox"
 _EXAMPLE = (

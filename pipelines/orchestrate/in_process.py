@@ -11,7 +11,7 @@ import dagster as dg
 from pipelines.land.warehouse import make_private_folder
 from pipelines.settings import Settings
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 class ChecksFailedError(Exception):

@@ -1,4 +1,4 @@
-"""Deletes old runs from Dagster's instance: `python -m pipelines.old_runs --days 180`.
+"""Deletes old runs from Dagster's instance: `python -m pipelines.orchestrate.old_runs --days 180`.
 
 The figures need none of them: what was pulled is in the warehouse's ledger. Only the run that last made a month is
 kept, for without it Dagster's pages would show that month as missing.
@@ -14,8 +14,8 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from pipelines.in_process import use_dagster_home
 from pipelines.land.landed_assets import HISTORIES
+from pipelines.orchestrate.in_process import use_dagster_home
 from pipelines.settings import load_settings, utc_now
 
 

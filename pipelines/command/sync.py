@@ -9,11 +9,11 @@ import dagster as dg
 from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
-from pipelines.in_process import ChecksFailedError, run_job
 from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig, ReconcileConfig, months_to_pull
 from pipelines.land.pull import OnStep
+from pipelines.orchestrate.in_process import ChecksFailedError, run_job
+from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.publish.published_assets import ANALYTICS
-from pipelines.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.settings import Settings
 
 _ROW_COUNTS = ("rows_new", "rows_changed", "rows_same", "rows_rejected")

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipelines.command.terminal import err, say
 from pipelines.errors import WrongUseError
 from pipelines.record.delivery import Delivery, OnEntry, record_entries
 from pipelines.record.entries import Entry, bracketed, checked, tidied
@@ -15,7 +16,6 @@ from pipelines.record.escalations import find_due, send_due
 from pipelines.record.outbox import look_up, planned
 from pipelines.record.states import State
 from pipelines.settings import Settings, utc_now
-from pipelines.terminal import err, say
 
 
 def entry_of(
