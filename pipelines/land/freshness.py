@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import duckdb
 
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.land.ledger import closed_windows
 from pipelines.land.status import STALE_AFTER
 

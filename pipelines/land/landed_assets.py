@@ -8,9 +8,9 @@ import dagster as dg
 import duckdb
 
 from pipelines.errors import WrongUseError
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.ledger import closed_windows, windows_to_pull

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from pipelines.extract.seek import UPDATED_ON, Axis, KnownRow
+from pipelines.extract.axes import UPDATED_ON, Axis
+from pipelines.extract.seam import KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
 
 _SEAM_ROWS = 5

@@ -7,17 +7,10 @@ from datetime import datetime, timedelta
 import duckdb
 import msgspec
 
-from pipelines.extract.seek import (
-    UPDATED_ON,
-    Axis,
-    Dialect,
-    KnownRow,
-    ShiftedFilterError,
-    Source,
-    Step,
-    first_instant,
-    seek,
-)
+from pipelines.extract.axes import UPDATED_ON, Axis, Source
+from pipelines.extract.order import Dialect
+from pipelines.extract.seam import KnownRow, ShiftedFilterError
+from pipelines.extract.seek import Step, first_instant, seek
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, split
 from pipelines.land import ledger

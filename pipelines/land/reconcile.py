@@ -21,9 +21,11 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import BrokenPromiseError
+from pipelines.extract.axes import CREATED_ON, PAID_ON, REFUNDED_ON, UPDATED_ON, Axis
 from pipelines.extract.histories import HistoryFilters
+from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
-from pipelines.extract.seek import CREATED_ON, PAID_ON, REFUNDED_ON, UPDATED_ON, Axis, Dialect, Step, seek
+from pipelines.extract.seek import Step, seek
 from pipelines.extract.windows import MINUTE, Window
 from pipelines.land import ledger
 from pipelines.land.merge import RowCounts

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from pipelines.extract.seek import PAID_ON, REFUNDED_ON, Axis
+from pipelines.extract.axes import PAID_ON, REFUNDED_ON, Axis
 from pipelines.extract.windows import Window, floor_minute
 from pipelines.land import ledger
 

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 

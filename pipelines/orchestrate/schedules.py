@@ -12,7 +12,7 @@ import dagster as dg
 import duckdb
 
 from pipelines.errors import PipelineError, WrongUseError
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land.landed_assets import RECONCILIATIONS, months_lacking, months_lacking_by
 from pipelines.land.retries import RETRY_TAG

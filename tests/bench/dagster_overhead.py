@@ -53,7 +53,7 @@ def mark(name): marks.append((name, time.perf_counter(), time.process_time()))
 from datetime import timedelta
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.land.pull import Pull
 from pipelines.land.landed_assets import PullConfig, _pull, _windows, history_until
 from pipelines.land.warehouse import open_warehouse

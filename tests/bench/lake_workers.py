@@ -33,7 +33,7 @@ import sys
 from datetime import datetime, timedelta
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land.pull import Pull
 from pipelines.land.warehouse import open_warehouse

@@ -9,19 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving_table import EPOCH, MovingTable, at
 
+from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.checked_answers import OutsideRangeError
 from pipelines.extract.failures import DeepPageError
+from pipelines.extract.order import Dialect
 from pipelines.extract.records import EnvelopeError
-from pipelines.extract.seek import (
-    UPDATED_ON,
-    Dialect,
-    KnownRow,
-    NothingThereError,
-    OutsideRangeError,
-    SeamError,
-    ShiftedFilterError,
-    first_instant,
-    seek,
-)
+from pipelines.extract.seam import KnownRow, NothingThereError, SeamError, ShiftedFilterError
+from pipelines.extract.seek import first_instant, seek
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, merge
 
 SETTLE = timedelta(minutes=5)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipelines.extract.axes import CREATED_ON, UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import CREATED_ON, UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
 from pipelines.land.pull import Pull

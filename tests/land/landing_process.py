@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pipelines.errors import PipelineError
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land import pull as pulling
 from pipelines.land.runs import recorded_run

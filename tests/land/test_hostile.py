@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.errors import PipelineError
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
 from pipelines.land.pull import Pull, planned_windows

@@ -12,7 +12,7 @@ from pathlib import Path
 import landing_process
 import pytest
 
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 from pipelines.land.status import read_status

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_records import wire
 
+from pipelines.extract.axes import CREATED_ON, UPDATED_ON
 from pipelines.extract.records import decode_record
-from pipelines.extract.seek import CREATED_ON, UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, merge
 from pipelines.land import ledger
 from pipelines.land.merge import Page, land_pages

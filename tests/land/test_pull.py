@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
 from pipelines.extract.records import FIELD_NAMES
-from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps
 from pipelines.land import ledger
 from pipelines.land import pull as pulling
@@ -153,7 +153,7 @@ import os, signal, sys
 from datetime import datetime, timedelta
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land import pull as pulling
 from pipelines.land.warehouse import open_warehouse

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import BrokenPromiseError
-from pipelines.extract.seek import UPDATED_ON, NothingThereError
+from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.seam import NothingThereError
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land import ledger
 from pipelines.land import reconcile as reconciling

@@ -8,9 +8,9 @@ import sys
 import time as clock
 from datetime import UTC, datetime, time, timedelta
 
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import Histories
-from pipelines.extract.seek import UPDATED_ON
 from pipelines.extract.windows import Window, floor_minute
 from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows

@@ -1,0 +1,86 @@
+"""One question of a walk, and the checks that any answer to it must pass before anything of it is used."""
+
+from datetime import timedelta
+
+from pipelines.errors import BrokenPromiseError
+from pipelines.extract.axes import Axis, Source
+from pipelines.extract.order import Dialect, instants_of
+from pipelines.extract.records import EnvelopeError, SearchAnswer
+from pipelines.extract.seam import ShiftedFilterError
+from pipelines.extract.windows import MINUTE, Window
+
+_WIDEST_ZONE_OFFSET = timedelta(hours=15)
+
+
+class OutsideRangeError(BrokenPromiseError):
+    """An answer holds rows that the filter should have left out."""
+
+
+class ShiftedRangeError(OutsideRangeError, ShiftedFilterError):
+    """An answer holds rows of some hours before or after its range, and none from farther away."""
+
+
+class NotEchoedError(BrokenPromiseError):
+    """The answer is not to the question asked: another page, or a larger one."""
+
+
+def ask(
+    source: Source,
+    axis: Axis,
+    window: Window,
+    dialect: Dialect,
+    *,
+    page: int = 1,
+    size: int | None = None,
+    order_by: str | None = None,
+) -> SearchAnswer:
+    """One question and the checks that any answer to it must pass.
+
+    A smaller page than asked for is as good: the next question starts where its rows end. So the size asked for stays,
+    and one odd answer does not make all later ones small.
+    """
+    size = size or dialect.page_size
+    answer = source.search(
+        axis.filters(window), page=page, size=size, order_by=order_by or axis.name,
+        direction=0 if order_by else dialect.direction,
+    )  # fmt: skip
+    if answer.page != page:
+        raise NotEchoedError(f"Page {page} was asked for and page {answer.page} came; nothing of it was used.")
+    if answer.record_count > size:
+        raise NotEchoedError(f"{size} records were asked for and {answer.record_count} came; the size is ignored.")
+    expected = min(answer.total_items - (page - 1) * size, size)
+    is_smaller_page = answer.page_size < size and answer.record_count > 0
+    is_promised = page == 1 and answer.has_next_page and answer.record_count > 0
+    lacks_rows = answer.record_count < expected or (answer.has_next_page and answer.record_count == 0)
+    if lacks_rows and not is_smaller_page and not is_promised:
+        raise EnvelopeError(
+            f"The answer counts {answer.total_items} records and holds {answer.record_count} on page {page}; "
+            "try again later."
+        )
+    if not is_whole(answer):
+        dialect.honoured_size = min(size, answer.record_count)
+    _check_range(axis, window, answer)
+    return answer
+
+
+def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:
+    end = window.end + MINUTE
+    outside = [at for at in instants_of(axis, answer) if at is None or not window.start <= at < end]
+    if not outside:
+        return
+    near = window.start - _WIDEST_ZONE_OFFSET, window.end + _WIDEST_ZONE_OFFSET
+    is_shifted = all(at is not None and near[0] <= at <= near[1] for at in outside)
+    cause = (
+        "the filter seems to be read in another time zone: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE"
+        if is_shifted
+        else "the filter seems to be ignored: run `nexudus-billing doctor`"
+    )
+    raise (ShiftedRangeError if is_shifted else OutsideRangeError)(
+        f"{len(outside)} of {answer.record_count} rows lie outside the range asked for, {window.start:%Y-%m-%dT%H:%M} "
+        f"to {window.end:%Y-%m-%dT%H:%M} of {axis.name}; {cause}. Nothing of this answer was used."
+    )
+
+
+def is_whole(answer: SearchAnswer) -> bool:
+    """Whether an answer holds all there is in its range."""
+    return not answer.has_next_page and answer.record_count >= answer.total_items
