@@ -193,7 +193,7 @@ def load_settings() -> Settings:
 
 
 def settings_as_markdown() -> str:
-    """A table of every variable, its default and its meaning, for the README."""
+    """A table of every variable, its default and its meaning, for docs/settings.md."""
     rows = [
         f"| `NEXUDUS_{name.upper()}` | {'' if field.default is None else f'`{field.default}`'} | {field.description} |"
         for name, field in Settings.model_fields.items()

@@ -14,7 +14,12 @@ from pipelines.settings import settings_as_markdown
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST_SCREEN = README[: README.index("\n## ")]
-PAGES = ["README.md", *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md"))),
+]
 
 
 def fenced(text, language):
@@ -83,7 +88,7 @@ def test_every_command_has_a_row_in_the_table():
 
 
 def test_the_table_of_settings_is_made_of_the_settings_themselves():
-    assert settings_as_markdown() in README
+    assert settings_as_markdown() in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
