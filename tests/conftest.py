@@ -2,8 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+# Modules that tests share hold asserts too; pytest explains a failed one only in modules that it rewrites.
+_TESTS = Path(__file__).parent
+pytest.register_assert_rewrite(
+    *(path.stem for path in _TESTS.rglob("*.py") if not path.stem.startswith(("test_", "conftest")))
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

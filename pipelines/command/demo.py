@@ -74,7 +74,7 @@ def rates_table(analytics: Path) -> Table:
                 select
                     *,
                     lag(attempt_failure_ratio) over months as ratio_before,
-                    lead(attempt_failure_ratio) over months as ratio_since,
+                    lead(attempt_failure_ratio) over months as month_to_date_ratio,
                 from monthly_payment_failure_rates
                 window months as (partition by business_id, currency_code order by month_start_date)
             )
@@ -89,7 +89,7 @@ def rates_table(analytics: Path) -> Table:
                 attempt_failure_low_ratio,
                 attempt_failure_high_ratio,
                 ratio_before,
-                ratio_since,
+                month_to_date_ratio,
             from rates
             where month_start_date = (select max(month_start_date) from rates where is_mature)
             order by attempt_failure_ratio desc nulls last, business_id
@@ -99,12 +99,12 @@ def rates_table(analytics: Path) -> Table:
     table = Table(title=f"Payment failure rate by business and currency{month}")
     for heading in ("business_id", "currency"):
         table.add_column(heading)
-    for heading in ("attempts", "failed", "rate", "95 % interval", "month before", "since"):
+    for heading in ("attempts", "failed", "rate", "95 % interval", "month before", "month to date"):
         table.add_column(heading, justify="right")
-    for _, business, currency, attempts, failed, ratio, low, high, before, since in rows:
+    for _, business, currency, attempts, failed, ratio, low, high, before, to_date in rows:
         interval = "" if ratio is None else f"{low:.1%} to {high:.1%}"
         counts = (str(business), currency or "?", str(attempts), str(failed))
-        table.add_row(*counts, _percent(ratio), interval, _percent(before), _percent(since))
+        table.add_row(*counts, _percent(ratio), interval, _percent(before), _percent(to_date))
     return table
 
 

@@ -11,7 +11,7 @@ The form, in this order (every block but the first sentence may be missing):
     --   unique: entry_id
     --   not null: entry_id, outcome
     --   accepted: outcome in (failed, succeeded)
-    --   holds: failed_count <= attempt_count
+    --   holds failures_are_attempts: failed_count <= attempt_count
     -- personal
     --   updated_by
     --   description: description_pattern
@@ -19,11 +19,13 @@ The form, in this order (every block but the first sentence may be missing):
     --   model.daily_problem_entries
     -- concerns
     --   model.payment_attempts
-    -- not published
+    -- published
 
-`unique` counts nulls as equal; `accepted` and `holds` let null pass, as a CHECK constraint does. `personal` names a
-column and, after the colon, the column that stands in for it where personal data is not published (else it is null).
-`reads` names tables that a Python frame of the model needs; `concerns` names the model that a data test belongs to.
+`unique` counts nulls as equal; `accepted` and `holds` let null pass, as a CHECK constraint does. A promise may
+have a name of its own between its kind and the colon; without one its text makes its name. `personal` names a column
+and, after the colon, the column that stands in for it where personal data is not published (else it is null). `reads`
+names tables that a Python frame of the model needs; `concerns` names the model that a data test belongs to. A model
+without `published` stays in the warehouse.
 """
 
 import re
@@ -32,6 +34,8 @@ from typing import Literal, cast, get_args
 
 PromiseKind = Literal["unique", "not null", "accepted", "holds"]
 _BLOCKS = {"columns", "promises", "personal", "reads", "concerns"}
+LONGEST_NAME = 60
+_PROMISE = re.compile(rf"(?P<kind>{'|'.join(get_args(PromiseKind))})(?: (?P<name>[a-z][a-z0-9_]*))?: (?P<text>.+)")
 _ACCEPTED = re.compile(r"(?P<column>\w+) in \((?P<values>[^()]+)\)")
 
 
@@ -41,11 +45,14 @@ class Promise:
 
     kind: PromiseKind
     text: str
+    given_name: str | None = None
 
     @property
     def name(self) -> str:
         """The promise as an identifier, for instance `unique_entry_id`: the name of its check."""
-        return re.sub(r"\W+", "_", f"{self.kind} {self.text.partition(' in (')[0]}".lower()).strip("_")
+        return self.given_name or re.sub(r"\W+", "_", f"{self.kind} {self.text.partition(' in (')[0]}".lower()).strip(
+            "_"
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -69,19 +76,19 @@ class Header:
     personal: dict[str, str | None] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     concerns: str | None = None
-    published: bool = True
+    published: bool = False
 
 
 def parse_header(text: str) -> Header:
     """The header of a SQL file's text. Raises ValueError, beginning with the line number, where it is malformed."""
     sentences: list[str] = []
     blocks: dict[str, list[tuple[int, str]]] = {name: [] for name in _BLOCKS}
-    block, published = "", True
+    block, published = "", False
     for number, line in _comment_lines(text):
         if line in _BLOCKS:
             block = line
-        elif line == "not published":
-            published = False
+        elif line == "published":
+            published = True
         elif not line:
             continue
         elif not block:
@@ -96,7 +103,7 @@ def parse_header(text: str) -> Header:
     return Header(
         description=" ".join(sentences),
         columns=dict(_column(number, entry) for number, entry in blocks["columns"]),
-        promises=tuple(_promise(number, entry) for number, entry in blocks["promises"]),
+        promises=_promises(blocks["promises"]),
         personal=dict(_personal(entry) for _, entry in blocks["personal"]),
         reads=frozenset(entry for _, entry in blocks["reads"]),
         concerns=next((entry for _, entry in blocks["concerns"]), None),
@@ -120,13 +127,28 @@ def _column(number: int, entry: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def _promises(entries: list[tuple[int, str]]) -> tuple[Promise, ...]:
+    promises: dict[str, Promise] = {}
+    for number, entry in entries:
+        promise = _promise(number, entry)
+        if len(promise.name) > LONGEST_NAME:
+            raise ValueError(
+                f"{number}: a promise's name has at most {LONGEST_NAME} characters, not {promise.name!r}; give it one: "
+                f"`{promise.kind} NAME: ...`"
+            )
+        if promise.name in promises:
+            raise ValueError(f"{number}: another promise is called {promise.name!r}; give this one a name of its own")
+        promises[promise.name] = promise
+    return tuple(promises.values())
+
+
 def _promise(number: int, entry: str) -> Promise:
-    kind, colon, text = entry.partition(": ")
-    if not colon or kind not in get_args(PromiseKind):
+    match = _PROMISE.fullmatch(entry)
+    if not match:
         raise ValueError(f"{number}: a promise begins with one of {', '.join(get_args(PromiseKind))}, not {entry!r}")
-    if kind == "accepted" and not _ACCEPTED.fullmatch(text):
+    if match["kind"] == "accepted" and not _ACCEPTED.fullmatch(match["text"]):
         raise ValueError(f"{number}: write `accepted: column in (a, b)`, not {entry!r}")
-    return Promise(cast("PromiseKind", kind), text)
+    return Promise(cast("PromiseKind", match["kind"]), match["text"], match["name"])
 
 
 def _personal(entry: str) -> tuple[str, str | None]:

@@ -68,7 +68,7 @@ def follow_up_row(frame: Frame, row: Row) -> list[Cell | str]:
         as_text.moment(row["changed_at"], frame.zone),
         as_text.NOTHING
         if entry is None
-        else Cell(str(entry), link=frame.view.address("entries", entry=entry) if row["is_landed"] else ""),
+        else Cell(str(entry), link=frame.view.address("entries", entry=entry) if row["is_synced"] else ""),
     ]
 
 

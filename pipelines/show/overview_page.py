@@ -96,7 +96,7 @@ def _change_cell(row: Row) -> Cell:
 def _change_line(frame: Frame, row: Row) -> Cell:
     if row["attempt_failure_change_ratio"] is None:
         return Cell("Nothing to compare with in the period before")
-    chance = "" if row["is_change_clear"] else ", may be chance"
+    chance = "" if row["is_significant_change"] else ", may be chance"
     against = f"from {as_text.percent(row['previous_attempt_failure_ratio'])}, {frame.view.period.previous_label}"
     return Cell(
         f"{as_text.points(row['attempt_failure_change_ratio'])} {against}{chance}",
@@ -108,12 +108,12 @@ def _change_line(frame: Frame, row: Row) -> Cell:
 def _change_hover(row: Row) -> str:
     low = as_text.points(row["attempt_failure_change_low_ratio"])
     high = as_text.points(row["attempt_failure_change_high_ratio"])
-    verdict = "more than chance" if row["is_change_clear"] else "may be chance"
+    verdict = "more than chance" if row["is_significant_change"] else "may be chance"
     return f"95 % interval {low} to {high}: {verdict}"
 
 
 def _tone(row: Row) -> str:
-    if not row["is_change_clear"]:
+    if not row["is_significant_change"]:
         return ""
     return "nb-worse" if row["attempt_failure_change_ratio"] > 0 else "nb-better"
 

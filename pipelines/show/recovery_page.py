@@ -79,7 +79,7 @@ def _within(row: Row, days: int) -> Cell:
     return Cell(
         as_text.percent(ratio, 0),
         hover=f"{as_text.count(row[f'recovered_{days}_day_count'])} of "
-        f"{as_text.count(row[f'old_enough_{days}_day_count'])} invoices old enough; "
+        f"{as_text.count(row[f'observed_{days}_day_count'])} invoices old enough; "
         f"{as_text.percent(row[f'recovered_{days}_day_amount_ratio'], 0)} of the amount",
         shade_ratio=ratio,
     )

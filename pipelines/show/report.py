@@ -116,7 +116,7 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
 
 def _changes(frame: Frame) -> Iterator[str]:
     yield "<h2>What changed</h2>"
-    clear = [row for row in frame.ask("business_rates") if row["is_change_clear"]]
+    clear = [row for row in frame.ask("business_rates") if row["is_significant_change"]]
     if not clear:
         yield markup.notice(
             f"No business changed by more than chance against {frame.view.period.previous_label}."
@@ -149,7 +149,7 @@ def _months(frame: Frame) -> Iterator[str]:
 
 
 def _anomalies(frame: Frame) -> Iterator[str]:
-    until = min(frame.view.period.end_date, frame.view.period.known_until_date)
+    until = min(frame.view.period.end_date, frame.view.period.data_until_date)
     odd = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
     yield "<h2>Days that stand out</h2>"
     if not odd:

@@ -28,7 +28,7 @@ ANOMALY_COLUMNS = (
 def draw(frame: Frame) -> None:
     """The page."""
     period = frame.view.period
-    until = min(period.end_date, period.known_until_date)
+    until = min(period.end_date, period.data_until_date)
     span = {"from": min(period.start_date, until - _SHORTEST), "until": until}
     series = frame.ask("trend_series", **span, limit=_MOST_CHARTS)
     if not series:

@@ -25,7 +25,7 @@ class Period:
     kind: str
     start_date: date
     end_date: date
-    known_until_date: date
+    data_until_date: date
     previous_start_date: date
     previous_end_date: date
     is_complete: bool

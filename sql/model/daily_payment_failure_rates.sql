@@ -1,5 +1,5 @@
 -- One row per business, currency and day with a payment attempt, counted or left out, or a pending entry.
--- Each rate stands beside its numerator and denominator; `docs/figures.md` says what each is and is not.
+-- Each rate stands beside its numerator and denominator; see `docs/figures.md` for definitions.
 --
 -- columns
 --   business_id                           Location that issued the invoices
@@ -10,7 +10,7 @@
 --   succeeded_attempt_count               Those that succeeded
 --   unflagged_failed_attempt_count        Failed attempts that the API does not flag as a problem
 --   pending_count                         Entries of payments in flight: no outcome, in no rate
---   excluded_attempt_count                Attempts left out by rule: on draft, zero or no invoices, or deleted since
+--   excluded_attempt_count                Attempts left out by rule: on draft, zero or no invoices, or deleted later
 --   attempted_invoice_count               Invoices with an attempt in the day
 --   failed_invoice_count                  Invoices with a failed attempt in the day
 --   first_attempt_count                   Invoices whose first attempt ever was in the day
@@ -32,13 +32,17 @@
 --   rules_version                         Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, day_date
---   not null: day_date, attempt_count, failed_attempt_count, pending_count, is_small_sample, is_mature, rules_version
---   holds: attempt_count = failed_attempt_count + succeeded_attempt_count
---   holds: failed_invoice_count <= attempted_invoice_count and attempted_invoice_count <= attempt_count
+--   not null required_columns: day_date, attempt_count, failed_attempt_count, pending_count, is_small_sample,
+--       is_mature, rules_version
+--   holds attempts_are_failed_or_succeeded: attempt_count = failed_attempt_count + succeeded_attempt_count
+--   holds failed_invoices_were_attempted: failed_invoice_count <= attempted_invoice_count and attempted_invoice_count
+--       <= attempt_count
 --   holds: failed_amount <= attempted_amount
---   holds: attempt_failure_ratio between attempt_failure_low_ratio and attempt_failure_high_ratio
---   holds: attempt_failure_low_ratio >= 0 and attempt_failure_high_ratio <= 1
+--   holds rate_is_in_its_interval: attempt_failure_ratio between attempt_failure_low_ratio and
+--       attempt_failure_high_ratio
+--   holds interval_is_between_0_and_1: attempt_failure_low_ratio >= 0 and attempt_failure_high_ratio <= 1
 --   holds: (attempt_failure_ratio is null) = (attempt_count = 0)
+-- published
 with
 
 attempts as (select * from model.payment_attempts),

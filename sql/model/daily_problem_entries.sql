@@ -13,9 +13,11 @@
 --   invoice_count            Invoices that they are about
 --   rules_version            Checksum of the rules that were applied
 -- promises
---   unique: business_id, currency_code, day_date, kind, failure_reason
+--   unique one_row_per_day_kind_and_reason: business_id, currency_code, day_date, kind, failure_reason
 --   not null: day_date, month_start_date, kind, problem_entry_count
---   holds: problem_entry_count > 0 and unflagged_entry_count between 0 and problem_entry_count
+--   holds unflagged_entries_are_problem_entries: problem_entry_count > 0 and unflagged_entry_count between 0 and
+--       problem_entry_count
+-- published
 with
 
 problem_entries as (

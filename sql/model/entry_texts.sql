@@ -17,7 +17,6 @@
 --   description: masked_description
 -- reads
 --   land.reconciliations
--- not published
 with
 
 entries as not materialized (select * from land.coworker_invoice_histories),

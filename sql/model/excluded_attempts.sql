@@ -12,10 +12,11 @@
 --   rules_version             Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, day_date, excluded_because
---   not null: day_date, month_start_date, excluded_because, excluded_attempt_count
+--   not null required_columns: day_date, month_start_date, excluded_because, excluded_attempt_count
 --   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, deleted_entry)
 -- reads
 --   land.reconciliations
+-- published
 with
 
 live_entries as (select * from model.history_entries),

@@ -1,4 +1,5 @@
--- One row per invoice with a failed payment attempt: whether it was paid after all, by any means, and how long it took.
+-- One row per invoice with a failed payment attempt: whether it recovered (was paid later, by any means), and how
+-- long that took.
 --
 -- columns
 --   invoice_id               Invoice
@@ -22,12 +23,15 @@
 --   rules_version            Checksum of the rules that were applied
 -- promises
 --   unique: invoice_id
---   not null: invoice_id, first_failed_at, first_failed_date, month_start_date, recovery_state, observed_days
+--   not null required_columns: invoice_id, first_failed_at, first_failed_date, month_start_date, recovery_state,
+--       observed_days
 --   accepted: recovery_state in (recovered, open, refunded)
 --   accepted: recovered_by in (retry, other_means)
 --   accepted: ageing_band in (0-30, 31-60, 61-90, 91+)
 --   holds: (recovery_state = 'open') = (ageing_band is not null)
---   holds: days_to_recover is null or (days_to_recover >= 0 and recovery_state = 'recovered')
+--   holds only_recovered_invoices_have_days_to_recover: days_to_recover is null or (days_to_recover >= 0 and
+--       recovery_state = 'recovered')
+-- published
 with
 
 attempts as (select * from model.payment_attempts),

@@ -2,36 +2,37 @@
 -- an old entry carries is out of date, so it is not repeated here.
 --
 -- columns
---   entry_id               Id of the history entry
---   invoice_id             Invoice that it is about
---   business_id            Location that issued the invoice
---   currency_code          Currency of that location; null where the API gave none
---   created_at             When the entry was made
---   updated_at             When it last changed
---   day_date               Calendar day of created_at in the reporting zone
---   month_start_date       First day of that month
---   name                   Title, for instance "Payment Result"
---   description            Text of the entry
---   description_pattern    The text with numbers, e-mail addresses and the names of the people involved replaced
---   is_problem             The API's own flag. Alone it misses the commonest failures
---   has_problem            True where something went wrong, flagged or not; false for what this program wrote itself
---   kind                   What the entry is, by the rules
---   failure_reason         Why a payment failed; null for every other kind
---   rule_priority          Priority of the rule that decided; null where no rule fits
---   rule_name              Name of that rule
---   excluded_because       Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice); null
---                          where they do not
---   updated_by             Who changed it last
---   has_notified           True where the customer was notified
---   seen_at                When the row was last received
---   rules_version          Checksum of the rules that were applied
+--   entry_id                 Id of the history entry
+--   invoice_id               Invoice that it is about
+--   business_id              Location that issued the invoice
+--   currency_code            Currency of that location; null where the API gave none
+--   created_at               When the entry was made
+--   updated_at               When it last changed
+--   day_date                 Calendar day of created_at in the reporting zone
+--   month_start_date         First day of that month
+--   name                     Title, for instance "Payment Result"
+--   description              Text of the entry
+--   description_pattern      The text with numbers, e-mail addresses and the names of the people involved replaced
+--   is_problem               The API's own flag. Alone it misses the commonest failures
+--   has_problem              True where something went wrong, flagged or not; false for what this program wrote itself
+--   kind                     What the entry is, by the rules
+--   failure_reason           Why a payment failed; null for every other kind
+--   rule_priority            Priority of the rule that decided; null where no rule fits
+--   rule_name                Name of that rule
+--   excluded_because         Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice);
+--                            null where they do not
+--   updated_by               Who changed it last
+--   customer_was_notified    True where the customer was notified
+--   seen_at                  When the row was last received
+--   rules_version            Checksum of the rules that were applied
 -- promises
 --   unique: entry_id
---   not null: entry_id, created_at, updated_at, day_date, month_start_date, is_problem, has_problem, kind
+--   not null required_columns: entry_id, created_at, updated_at, day_date, month_start_date, is_problem, has_problem,
+--       kind
 --   accepted: kind in (payment_succeeded, payment_failed, payment_pending, mandate_requested, invoice_sent,
---             einvoice_succeeded, einvoice_failed, refund, own_record, other_problem, other)
+--       einvoice_succeeded, einvoice_failed, refund, own_record, other_problem, other)
 --   accepted: failure_reason in (insufficient_funds, no_payment_method, mandate_revoked, over_limit, card_declined,
---             card_expired, authentication_required, provider_error, unknown)
+--       card_expired, authentication_required, provider_error, unknown)
 --   holds: (kind = 'payment_failed') = (failure_reason is not null)
 --   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice)
 -- personal
@@ -39,6 +40,7 @@
 --   updated_by
 -- reads
 --   land.reconciliations
+-- published
 with
 
 entries as (
@@ -59,7 +61,8 @@ versions as (select distinct rules_version from rules),
 
 invoices as (select * from model.invoices),
 
--- Few texts name anybody, and looking for each person's own words is dear, so it is done for those entries alone.
+-- Few texts name anybody, and looking for each person's own words is expensive, so it is done for those
+-- entries alone.
 judged as (
     select
         entries.*,
@@ -119,7 +122,7 @@ history_entries as (
         rules.rule_name,
         if(judged.coworker_invoice_id is null, 'no_invoice', invoices.excluded_because) as excluded_because,
         judged.updated_by,
-        coalesce(judged.notify, false) as has_notified,
+        coalesce(judged.notify, false) as customer_was_notified,
         judged.seen_at,
         versions.rules_version,
     from judged

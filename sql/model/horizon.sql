@@ -1,4 +1,4 @@
--- One row: up to when the landed data tells. What depends on "today" counts from here, not from the clock, so that
+-- One row: how far the landed data reaches. What depends on "today" counts from here, not from the clock, so that
 -- the same data gives the same figures on any day.
 --
 -- columns
@@ -10,7 +10,6 @@
 --   unique: as_of_at
 -- reads
 --   land.reconciliations
--- not published
 with
 
 windows as (select * from land.windows),

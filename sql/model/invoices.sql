@@ -31,6 +31,7 @@
 --   bill_to_name
 -- reads
 --   land.reconciliations
+-- published
 with
 
 entries as not materialized (select * from land.coworker_invoice_histories),

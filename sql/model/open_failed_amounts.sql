@@ -1,5 +1,5 @@
 -- One row per business (and all of them together), currency and ageing band with invoices that failed and are still
--- open: what is yet to be collected, by how long it has been so.
+-- open: what remains to be collected, by how long it has been open.
 --
 -- columns
 --   is_all_businesses     True in the rows that take all businesses of the currency together
@@ -11,9 +11,10 @@
 --   oldest_open_days      Days that the oldest of them has been open
 --   rules_version         Checksum of the rules that were applied
 -- promises
---   unique: is_all_businesses, business_id, currency_code, ageing_band
+--   unique one_row_per_scope_and_band: is_all_businesses, business_id, currency_code, ageing_band
 --   not null: is_all_businesses, ageing_band, open_invoice_count
 --   accepted: ageing_band in (0-30, 31-60, 61-90, 91+)
+-- published
 with
 
 open_invoices as (

@@ -1,6 +1,6 @@
 -- One row per business and currency: the last day whose payment outcomes are all in. Direct debits take days to clear,
--- so the newest days of any rate are not finished. A day is finished when it is over and no payment begun on it or
--- before it is still in flight; a payment without news for 14 days is taken for lost and holds nothing up.
+-- so outcomes of the newest days are still missing. A day's outcomes are in when the day is over and no payment begun
+-- on it or before it is still in flight; a payment without news for 14 days counts as lost and delays nothing.
 --
 -- columns
 --   business_id          Location
@@ -11,7 +11,6 @@
 -- promises
 --   unique: business_id, currency_code
 --   not null: mature_until_date, in_flight_count
--- not published
 with
 
 horizon as (select * from model.horizon),

@@ -23,10 +23,12 @@
 -- promises
 --   unique: entry_id
 --   unique: invoice_id, attempt_number
---   not null: entry_id, invoice_id, attempted_at, day_date, month_start_date, attempt_number, outcome
+--   not null required_columns: entry_id, invoice_id, attempted_at, day_date, month_start_date, attempt_number,
+--       outcome
 --   accepted: outcome in (failed, succeeded)
 --   holds: (outcome = 'failed') = (failure_reason is not null)
 --   holds: is_first_attempt = (attempt_number = 1)
+-- published
 with
 
 entries as (

@@ -19,10 +19,14 @@
 --   previous_failed_amount            Their amount in the period before
 --   rules_version                     Checksum of the rules that were applied
 -- promises
---   unique: period_code, is_all_businesses, business_id, currency_code, failure_reason
---   not null: period_code, is_all_businesses, failure_reason, failed_attempt_count, failed_amount, rules_version
---   holds: failed_attempt_count > 0 or previous_failed_attempt_count > 0
---   holds: failed_attempt_share_ratio between 0 and 1 and failed_amount_share_ratio between 0 and 1
+--   unique one_row_per_period_scope_and_reason: period_code, is_all_businesses, business_id, currency_code,
+--       failure_reason
+--   not null required_columns: period_code, is_all_businesses, failure_reason, failed_attempt_count, failed_amount,
+--       rules_version
+--   holds failed_now_or_before: failed_attempt_count > 0 or previous_failed_attempt_count > 0
+--   holds shares_are_between_0_and_1: failed_attempt_share_ratio between 0 and 1 and failed_amount_share_ratio
+--       between 0 and 1
+-- published
 with
 
 periods as (select * from model.reporting_periods),

@@ -4,49 +4,52 @@
 -- that is attempted in two months counts in both.
 --
 -- columns
---   period_code                           The period, as in `reporting_periods`
---   period_kind                           month, quarter, year or rolling
---   period_start_date                     Its first day
---   period_end_date                       Its last day
---   is_all_businesses                     True in the rows that take all businesses of the currency together
---   business_id                           Location that issued the invoices; null in the rows of all businesses
---   currency_code                         Currency of every amount in the row; null where the API gave none
---   attempt_count                         Attempts: entries that report a payment as succeeded or failed
---   failed_attempt_count                  Those that failed
---   unflagged_failed_attempt_count        Failed attempts that the API does not flag as a problem
---   pending_count                         Entries of payments in flight: no outcome, in no rate
---   excluded_attempt_count                Attempts left out by rule
---   first_attempt_count                   Invoices whose first attempt ever was in the period
---   failed_first_attempt_count            Those whose first attempt failed
---   attempted_amount                      Sum of the invoice amounts over the attempts
---   failed_amount                         Sum of the invoice amounts over the failed attempts
---   attempt_failure_ratio                 failed_attempt_count / attempt_count
---   attempt_failure_low_ratio             Lower end of its 95 % Wilson interval
---   attempt_failure_high_ratio            Upper end of its 95 % Wilson interval
---   first_attempt_failure_ratio           failed_first_attempt_count / first_attempt_count
---   amount_failure_ratio                  failed_amount / attempted_amount
---   previous_attempt_count                Attempts in the period before; null where the data does not cover it
---   previous_failed_attempt_count         Failed attempts in the period before
---   previous_attempted_amount             attempted_amount of the period before
---   previous_failed_amount                failed_amount of the period before
---   previous_attempt_failure_ratio        attempt_failure_ratio of the period before
---   attempt_failure_change_ratio          attempt_failure_ratio - previous_attempt_failure_ratio
---   attempt_failure_change_low_ratio      Lower end of the change's 95 % interval (R. G. Newcombe, Statistics in
---                                         Medicine 17, 1998, method 10: from the two Wilson intervals)
---   attempt_failure_change_high_ratio     Upper end of the change's 95 % interval
---   is_change_clear                       True where that interval does not hold 0: the change is more than chance
---   is_small_sample                       True under 20 attempts: read the interval, not the rate
---   is_mature                             True where the outcomes of the whole period are in
---   mature_until_date                     Last day whose outcomes are in
---   rules_version                         Checksum of the rules that were applied
+--   period_code                          The period, as in `reporting_periods`
+--   period_kind                          month, quarter, year or rolling
+--   period_start_date                    Its first day
+--   period_end_date                      Its last day
+--   is_all_businesses                    True in the rows that take all businesses of the currency together
+--   business_id                          Location that issued the invoices; null in the rows of all businesses
+--   currency_code                        Currency of every amount in the row; null where the API gave none
+--   attempt_count                        Attempts: entries that report a payment as succeeded or failed
+--   failed_attempt_count                 Those that failed
+--   unflagged_failed_attempt_count       Failed attempts that the API does not flag as a problem
+--   pending_count                        Entries of payments in flight: no outcome, in no rate
+--   excluded_attempt_count               Attempts left out by rule
+--   first_attempt_count                  Invoices whose first attempt ever was in the period
+--   failed_first_attempt_count           Those whose first attempt failed
+--   attempted_amount                     Sum of the invoice amounts over the attempts
+--   failed_amount                        Sum of the invoice amounts over the failed attempts
+--   attempt_failure_ratio                failed_attempt_count / attempt_count
+--   attempt_failure_low_ratio            Lower end of its 95 % Wilson interval
+--   attempt_failure_high_ratio           Upper end of its 95 % Wilson interval
+--   first_attempt_failure_ratio          failed_first_attempt_count / first_attempt_count
+--   amount_failure_ratio                 failed_amount / attempted_amount
+--   previous_attempt_count               Attempts in the period before; null where the data does not cover it
+--   previous_failed_attempt_count        Failed attempts in the period before
+--   previous_attempted_amount            attempted_amount of the period before
+--   previous_failed_amount               failed_amount of the period before
+--   previous_attempt_failure_ratio       attempt_failure_ratio of the period before
+--   attempt_failure_change_ratio         attempt_failure_ratio - previous_attempt_failure_ratio
+--   attempt_failure_change_low_ratio     Lower end of the change's 95 % interval (R. G. Newcombe, Statistics in
+--                                        Medicine 17, 1998, method 10: from the two Wilson intervals)
+--   attempt_failure_change_high_ratio    Upper end of the change's 95 % interval
+--   is_significant_change                True where that interval does not hold 0: the change is more than chance
+--   is_small_sample                      True under 20 attempts: read the interval, not the rate
+--   is_mature                            True where the outcomes of the whole period are in
+--   mature_until_date                    Last day whose outcomes are in
+--   rules_version                        Checksum of the rules that were applied
 -- promises
---   unique: period_code, is_all_businesses, business_id, currency_code
---   not null: period_code, period_kind, is_all_businesses, attempt_count, failed_attempt_count, is_small_sample
---   not null: is_change_clear, is_mature, rules_version
---   holds: failed_attempt_count <= attempt_count and failed_amount <= attempted_amount
---   holds: attempt_failure_ratio between attempt_failure_low_ratio and attempt_failure_high_ratio
---   holds: attempt_failure_change_ratio between attempt_failure_change_low_ratio and attempt_failure_change_high_ratio
+--   unique one_row_per_period_and_scope: period_code, is_all_businesses, business_id, currency_code
+--   not null required_columns: period_code, period_kind, is_all_businesses, attempt_count, failed_attempt_count,
+--       is_small_sample, is_significant_change, is_mature, rules_version
+--   holds failures_are_attempts: failed_attempt_count <= attempt_count and failed_amount <= attempted_amount
+--   holds rate_is_in_its_interval: attempt_failure_ratio between attempt_failure_low_ratio and
+--       attempt_failure_high_ratio
+--   holds change_is_in_its_interval: attempt_failure_change_ratio between attempt_failure_change_low_ratio and
+--       attempt_failure_change_high_ratio
 --   holds: (attempt_failure_ratio is null) = (attempt_count = 0)
+-- published
 with
 
 periods as (select * from model.reporting_periods),
@@ -109,7 +112,7 @@ known as (
         periods.period_kind,
         periods.period_start_date,
         periods.period_end_date,
-        periods.known_until_date,
+        periods.data_until_date,
         sums.is_all_businesses,
         sums.business_id,
         sums.currency_code,
@@ -201,7 +204,7 @@ period_payment_failure_rates as (
         attempt_failure_change_high_ratio,
         coalesce(
             attempt_failure_change_low_ratio > 0 or attempt_failure_change_high_ratio < 0, false
-        ) as is_change_clear,
+        ) as is_significant_change,
         attempt_count < 20 as is_small_sample,
         period_end_date <= mature_until_date as is_mature,
         mature_until_date,

@@ -1,5 +1,5 @@
 -- One row per business, currency, kind of problem and calendar day, without gaps: how many problem entries there were,
--- against what that weekday is used to. Computed in polars (`pipelines/model/trends.py` gives formula and sources).
+-- compared with what is usual for that weekday. Computed in polars (`pipelines/model/trends.py` gives formula and sources).
 --
 -- columns
 --   business_id            Location that issued the invoices
@@ -16,11 +16,12 @@
 --   rules_version          Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, kind, day_date
---   not null: kind, day_date, problem_entry_count, is_anomaly, is_complete_day
+--   not null required_columns: kind, day_date, problem_entry_count, is_anomaly, is_complete_day
 --   holds: problem_entry_count >= 0 and baseline_count >= 0
 -- reads
 --   model.daily_problem_entries
 --   model.history_entries
+-- published
 with
 
 trends as (select * from polars_trends),

@@ -1,23 +1,26 @@
 -- One row per period for which figures are published side by side with the period before: every calendar month, quarter
--- and year with data, and the last 28, 90 and 365 days. A period that still runs is compared with as many days of the
--- one before as it has itself.
+-- and year with data, and the last 28, 90 and 365 days. A period in progress is compared with the same number
+-- of days of the one before.
 --
 -- columns
 --   period_code            Code that names it: 2026-10, 2026-Q4, 2026, last-28-days
 --   period_kind            month, quarter, year or rolling
 --   period_start_date      Its first day, in the reporting zone
---   period_end_date        Its last day; in a period that still runs, a day to come
---   known_until_date       Its last day that the data reaches
+--   period_end_date        Its last day; of a period in progress, a day in the future
+--   data_until_date        Last day of it for which there is data
 --   previous_start_date    First day of the period that it is compared with
 --   previous_end_date      Last day of that period
 --   is_complete            True where the data covers all its days
 --   has_previous           True where the data covers all days of the period before
 -- promises
 --   unique: period_code
---   not null: period_code, period_kind, period_start_date, period_end_date, known_until_date, is_complete, has_previous
+--   not null required_columns: period_code, period_kind, period_start_date, period_end_date, data_until_date,
+--       is_complete, has_previous
 --   accepted: period_kind in (month, quarter, year, rolling)
---   holds: period_start_date <= known_until_date and known_until_date <= period_end_date
---   holds: previous_start_date <= previous_end_date and previous_end_date < period_start_date
+--   holds data_ends_within_the_period: period_start_date <= data_until_date and data_until_date <= period_end_date
+--   holds the_previous_period_is_before: previous_start_date <= previous_end_date and previous_end_date <
+--       period_start_date
+-- published
 with
 
 horizon as (select * from model.horizon),
@@ -106,7 +109,7 @@ reporting_periods as (
         periods.period_kind,
         periods.period_start_date,
         periods.period_end_date,
-        least(periods.period_end_date, spans.last_date) as known_until_date,
+        least(periods.period_end_date, spans.last_date) as data_until_date,
         periods.previous_start_date,
         case
             when periods.period_end_date <= spans.last_date then periods.period_start_date - 1

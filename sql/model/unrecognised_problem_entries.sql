@@ -1,5 +1,5 @@
--- One row per title and description pattern of problem entries that no rule knows, most frequent first: the words for
--- which `sql/rules/entry_rules.csv` wants a new rule.
+-- One row per title and description pattern of problem entries that no rule knows, most frequent first: the texts
+-- that need a new rule in `sql/rules/entry_rules.csv`.
 --
 -- columns
 --   frequency_rank         1 for the most frequent pattern
@@ -16,6 +16,7 @@
 --   unique: frequency_rank
 --   unique: name, description_pattern
 --   not null: frequency_rank, entry_count, example_entry_id
+-- published
 with
 
 unrecognised as (

@@ -1,11 +1,11 @@
--- One row: what this file is, what it rests on and up to when it tells.
+-- One row: what this file is, what it is based on, and how far its data reaches.
 --
 -- columns
 --   release_number          Number of this file; each published file has a higher one than the file before
 --   published_at            When it was made
---   data_as_of_at           Up to when the data tells
+--   data_as_of_at           End of the data: everything up to this moment was read
 --   reporting_timezone      IANA zone whose days and months the figures use
---   covered_from_at         Begin of the history that was read
+--   covered_from_at         Start of the history that was read
 --   covered_until_at        End of what was read without a gap from there
 --   gap_count               Ranges that are missing, listed in sync_gaps
 --   entry_count             Live history entries

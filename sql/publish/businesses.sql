@@ -2,13 +2,13 @@
 -- NEXUDUS_BUSINESSES_FILE names, or from the API where the role Business-List is granted.
 --
 -- columns
---   business_id       Id of the business
---   business_name     Its name; its id where no name is known
---   time_zone         Its time zone as the source gives it; null where not known
---   name_source       file, api or none
---   entry_count       Live history entries of the business
---   first_day_date    Day of its first entry in the reporting zone
---   last_day_date     Day of its newest entry in the reporting zone
+--   business_id         Id of the business
+--   business_name       Its name; its id where no name is known
+--   time_zone           Its time zone as the source gives it; null where not known
+--   name_source         file, api or none
+--   entry_count         Live history entries of the business
+--   first_entry_date    Day of its first entry in the reporting zone
+--   last_entry_date     Day of its newest entry in the reporting zone
 with
 
 entries as (select * from model.history_entries),
@@ -19,8 +19,8 @@ known as (
     select
         business_id,
         count(*) as entry_count,
-        min(day_date) as first_day_date,
-        max(day_date) as last_day_date,
+        min(day_date) as first_entry_date,
+        max(day_date) as last_entry_date,
     from entries
     where business_id is not null
     group by business_id
@@ -33,8 +33,8 @@ businesses as (
         names.time_zone,
         case when names.business_name is null then 'none' else names.name_source end as name_source,
         known.entry_count,
-        known.first_day_date,
-        known.last_day_date,
+        known.first_entry_date,
+        known.last_entry_date,
     from known
     left join names on known.business_id = names.business_id
 )

@@ -3,9 +3,9 @@
 -- columns
 --   priority               The lower decides
 --   rule_name              Name of the rule
---   name_pattern           RE2 pattern for the entry's title, case-insensitive; empty where any title will do
---   description_pattern    RE2 pattern for its description; empty where any will do
---   is_problem             The API's flag that the entry must have; null where any will do
+--   name_pattern           RE2 pattern for the entry's title, case-insensitive; empty where any title fits
+--   description_pattern    RE2 pattern for its description; empty where any fits
+--   is_problem             The API's flag that the entry must have; null where any fits
 --   kind                   What a fitting entry is
 --   failure_reason         Why a payment failed; null for every other kind
 --   rules_version          Checksum of all rules

@@ -1,26 +1,27 @@
 -- One row per history entry that this program created or was asked to create, known by the reference in its text.
 --
 -- columns
---   reference        What `[ref ...]` at the end of the entry's text holds
---   source           The verb that it came by: record or escalate
---   invoice_id       Invoice that it is about
---   business_id      Location that issued the invoice; null while no sync has seen the invoice
---   currency_code    Currency of that location
---   name             Title of the entry
---   description      Text of the entry
---   is_problem       Whether it is flagged
---   has_notified     True where a notification was asked for
---   state            planned (not sent), sending, confirmed (surely made), refused (surely not made), unsure
---   entry_id         Id of the history entry; null until it is confirmed
---   is_landed        True where a sync has found the entry in the API
---   attempt_count    Requests that tried to create it
---   detail           Why it is refused or unsure, or was not sent
---   planned_at       When it was asked for
---   sent_at          When the newest request to create it began
---   changed_at       When the state last changed
+--   reference                     What `[ref ...]` at the end of the entry's text holds
+--   source                        The verb that it came by: record or escalate
+--   invoice_id                    Invoice that it is about
+--   business_id                   Location that issued the invoice; null while no sync has seen the invoice
+--   currency_code                 Currency of that location
+--   name                          Title of the entry
+--   description                   Text of the entry
+--   is_problem                    Whether it is flagged
+--   notification_was_requested    True where a notification was asked for
+--   state                         planned (not sent), sending, confirmed (created), refused (not created), unsure
+--                                 (nobody knows whether it was created)
+--   entry_id                      Id of the history entry; null until it is confirmed
+--   is_synced                     True where a sync has found the entry in the API
+--   attempt_count                 Requests that tried to create it
+--   detail                        Why it was refused, is unsure, or was not sent
+--   planned_at                    When it was asked for
+--   sent_at                       When the newest request to create it began
+--   changed_at                    When the state last changed
 -- promises
 --   unique: reference
---   not null: reference, source, invoice_id, name, state, attempt_count, planned_at, changed_at
+--   not null required_columns: reference, source, invoice_id, name, state, attempt_count, planned_at, changed_at
 --   accepted: state in (planned, sending, confirmed, refused, unsure)
 --   holds: (state = 'confirmed') = (entry_id is not null)
 -- personal
@@ -61,10 +62,10 @@ recorded_entries as (
         outbox.name,
         outbox.description,
         outbox.is_problem,
-        outbox.notify as has_notified,
+        outbox.notify as notification_was_requested,
         outbox.state,
         outbox.entry_id,
-        landed.reference is not null as is_landed,
+        landed.reference is not null as is_synced,
         outbox.attempt_count,
         outbox.detail,
         outbox.planned_at,

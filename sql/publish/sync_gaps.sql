@@ -3,7 +3,7 @@
 -- columns
 --   axis       The time field that is read along, as the API names it
 --   from_at    First minute that is missing
---   to_at      First minute that is there again
+--   to_at      First minute after the gap
 with
 
 windows as (select * from land.windows),

@@ -5,7 +5,7 @@
 --   ended_at        When its last range was complete, by the server's clock
 --   window_count    Ranges that it read
 --   row_count       Records that the answers held, those seen before included
---   request_count   Questions that it took
+--   request_count   Requests that it took
 --   read_until_at   The newest minute that it read
 with
 

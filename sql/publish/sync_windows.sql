@@ -1,11 +1,12 @@
--- One row per contiguous range of minutes that one run read completely: what the figures rest on, and since when.
+-- One row per contiguous range of minutes that one run read completely: what the figures are based on, and when it was
+-- read.
 --
 -- columns
 --   axis            The time field that was read along, as the API names it
 --   from_at         First minute of the range
 --   to_at           First minute after the range
 --   row_count       Records that the answers held, those seen before included
---   request_count   Questions that it took
+--   request_count   Requests that it took
 --   run_id          The run, as Dagster names it
 --   closed_at       When the range was complete, by the server's clock
 select

@@ -1,4 +1,4 @@
--- The days on which there were far more problem entries than that weekday is used to, the oddest first.
+-- The days with far more problem entries than usual for that weekday, largest deviation first.
 select
     trends.day_date,
     trends.business_id,

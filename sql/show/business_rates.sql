@@ -1,4 +1,4 @@
--- The rates of a period, a row per business and currency, highest first; what nothing was attempted in comes last.
+-- The rates of a period, a row per business and currency, highest first; rows without attempts come last.
 select
     rates.period_code,
     rates.period_start_date,
@@ -24,7 +24,7 @@ select
     rates.attempt_failure_change_ratio,
     rates.attempt_failure_change_low_ratio,
     rates.attempt_failure_change_high_ratio,
-    rates.is_change_clear,
+    rates.is_significant_change,
     rates.is_small_sample,
     rates.is_mature,
     rates.mature_until_date,

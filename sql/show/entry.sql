@@ -15,7 +15,7 @@ select
     entries.rule_priority,
     entries.rule_name,
     entries.excluded_because,
-    entries.has_notified,
+    entries.customer_was_notified,
     entries.seen_at,
     business_label(businesses.business_name, entries.business_id) as business_name,
     invoices.invoice_number,

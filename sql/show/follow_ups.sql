@@ -1,5 +1,5 @@
--- What this program recorded on the invoices of a view, or was asked to, newest first. An invoice that is looked at by
--- itself may be one that no sync has seen.
+-- What this program recorded on the invoices of a view, or was asked to, newest first. An invoice viewed on its own may
+-- be one that no sync has seen.
 with
 
 invoices_of_view as (
@@ -18,7 +18,7 @@ select
     recorded.state,
     recorded.detail,
     recorded.entry_id,
-    recorded.is_landed,
+    recorded.is_synced,
     recorded.planned_at,
     recorded.changed_at,
 from recorded_entries as recorded

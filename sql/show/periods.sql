@@ -4,7 +4,7 @@ select
     period_kind,
     period_start_date,
     period_end_date,
-    known_until_date,
+    data_until_date,
     previous_start_date,
     previous_end_date,
     is_complete,

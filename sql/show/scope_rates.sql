@@ -24,7 +24,7 @@ select
     rates.attempt_failure_change_ratio,
     rates.attempt_failure_change_low_ratio,
     rates.attempt_failure_change_high_ratio,
-    rates.is_change_clear,
+    rates.is_significant_change,
     rates.is_small_sample,
     rates.is_mature,
     rates.mature_until_date,

@@ -49,7 +49,7 @@ def test_recovery_by_count_and_amount(figures):
     assert cohort["recovery_ratio"] == 1 / 3
     assert cohort["recovery_amount_ratio"] == 100 / 1220
     assert [cohort[f"recovered_{days}_day_count"] for days in (1, 3, 7, 14, 28)] == [0, 0, 1, 1, 1]
-    assert [cohort[f"old_enough_{days}_day_count"] for days in (1, 3, 7, 14, 28)] == [3] * 5
+    assert [cohort[f"observed_{days}_day_count"] for days in (1, 3, 7, 14, 28)] == [3] * 5
 
 
 def test_each_failed_invoice(figures):

@@ -47,7 +47,7 @@ def test_a_change_is_against_the_whole_period_before_and_says_when_it_is_more_th
     may = row(two_months, OF_PERIOD.format("2025-05"))
     assert (may["previous_failed_attempt_count"], may["previous_attempt_count"]) == (0, 0)
     assert may["attempt_failure_change_ratio"] is None
-    assert may["is_change_clear"] is False
+    assert may["is_significant_change"] is False
     quarter = row(two_months, OF_PERIOD.format("2025-Q2"))
     assert quarter["previous_attempt_count"] is None  # the data begins within the quarter before
 
@@ -68,12 +68,12 @@ def test_the_interval_of_a_change_is_newcombes(two_months):
     assert june["attempt_failure_change_ratio"] == pytest.approx(0.6)
     assert june["attempt_failure_change_low_ratio"] == pytest.approx(0.1705, abs=5e-5)
     assert june["attempt_failure_change_high_ratio"] == pytest.approx(0.8090, abs=5e-5)
-    assert june["is_change_clear"] is True
+    assert june["is_significant_change"] is True
 
 
 def test_a_period_that_still_runs_is_compared_with_as_many_days(two_months):
     may = row(two_months, "select * from model.reporting_periods where period_code = '2025-05'")
-    assert (may["is_complete"], may["known_until_date"]) == (False, date(2025, 5, 9))
+    assert (may["is_complete"], may["data_until_date"]) == (False, date(2025, 5, 9))
     assert (may["previous_start_date"], may["previous_end_date"]) == (date(2025, 4, 1), date(2025, 4, 9))
 
 

@@ -74,7 +74,7 @@ def test_a_cohort_counts_only_invoices_old_enough(warehouse):
     cohort = row(warehouse, "select * from model.recovery_cohorts")
     by_days = {
         days: (
-            cohort[f"old_enough_{days}_day_count"],
+            cohort[f"observed_{days}_day_count"],
             cohort[f"recovered_{days}_day_count"],
             cohort[f"recovered_{days}_day_ratio"],
         )

@@ -24,10 +24,11 @@ HEADER = """\
 --   not null: side
 --   accepted: side in (up, down)
 --   holds: coin_id > 0
+--   holds coins_are_few: coin_id < 9
 -- personal
 --   thrower
 --   side: coin_id
--- not published
+-- published
 select 1 as coin_id, 'up' as side, 'Ada' as thrower
 """
 PUBLISHED = {
@@ -60,15 +61,21 @@ def test_a_header_is_read_whole():
         Promise("not null", "side"),
         Promise("accepted", "side in (up, down)"),
         Promise("holds", "coin_id > 0"),
+        Promise("holds", "coin_id < 9", "coins_are_few"),
     )
     assert [promise.name for promise in header.promises] == [
         "unique_coin_id_side",
         "not_null_side",
         "accepted_side",
         "holds_coin_id_0",
+        "coins_are_few",
     ]
     assert header.personal == {"thrower": None, "side": "coin_id"}
-    assert not header.published
+    assert header.published
+
+
+def test_a_model_is_published_by_opting_in():
+    assert not parse_header(HEADER.replace("-- published\n", "")).published
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,9 @@ def test_a_header_is_read_whole():
         ("-- columns\n--   lonely", "3: a column needs its name"),
         ("-- columns\n-- oops", "3: 'oops' belongs to no block"),
         ("-- promises\n--   accepted: a", "3: write `accepted: column in"),
+        ("-- promises\n--   holds Too Odd: a", "3: a promise begins with one of"),
+        ("-- promises\n--   holds: a > 0\n--   holds: a < 0", "4: another promise is called 'holds_a_0'"),
+        (f"-- promises\n--   holds: {'a' * 60}", "3: a promise's name has at most 60 characters"),
     ],
 )
 def test_a_malformed_header_is_refused_by_file_line_and_reason(tmp_path, line, reason):
@@ -113,6 +123,7 @@ def test_what_a_query_reads_is_found_by_the_parser_not_by_the_words():
         ("select 1 as coin_id, null as side, 'Ada' as thrower", {"not_null_side"}),
         ("select null as coin_id, 'up' as side, 'Ada' as thrower from range(2)", {"unique_coin_id_side"}),
         ("select 1 as coin_id, 'edge' as side, 'Ada' as thrower", {"accepted_side"}),
+        ("select 9 as coin_id, 'up' as side, 'Ada' as thrower", {"coins_are_few"}),
         ("select 0 as coin_id, 'up' as side, 'Ada' as thrower", {"holds_coin_id_0"}),
         ("select 1 as coin_id, 'up' as side, 'Ada' as thrower, 3 as more", {"documented_columns_equal_real_ones"}),
     ],
@@ -122,6 +133,12 @@ def test_each_broken_promise_is_found(warehouse, tmp_path, sql, broken):
     (coins,) = models_of(tmp_path, coins=HEADER.rpartition("select")[0] + sql)
     build(warehouse, coins)
     assert {result.name for result in check(warehouse, coins) if not result.passed} == broken
+
+
+def test_a_failed_assert_of_a_shared_module_says_what_failed(warehouse):
+    land(warehouse, entry(1, 1, NO_FUNDS), entry(1, 2, NO_FUNDS))
+    with pytest.raises(AssertionError, match="Left contains"):
+        model(warehouse)
 
 
 def test_a_broken_promise_shows_the_first_rows_and_counts_all(warehouse, tmp_path):

@@ -212,7 +212,8 @@ def test_what_was_recorded_is_published_with_personal_text_only_where_that_is_wa
             publish(connection, load_models(), tmp_path / "out.duckdb", personal_data=personal_data)
         with duckdb.connect(str(tmp_path / "out.duckdb"), read_only=True) as published:
             found = published.execute(
-                "select source, state, is_landed, has_notified, entry_id, currency_code, description is not null"
+                "select source, state, is_synced, notification_was_requested, entry_id, currency_code,"
+                " description is not null"
                 " from recorded_entries"
             ).fetchall()
         (entry_id,) = sandbox.store.notified_ids

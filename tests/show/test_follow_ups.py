@@ -105,7 +105,7 @@ def test_a_filter_chosen_by_keys_narrows_the_follow_ups(page, follow_up_dashboar
 
 
 def test_an_invoice_leads_to_its_follow_ups_and_a_follow_up_to_its_entry(page, follow_up_dashboard, published):
-    (landed, *_) = published.rows("select * from recorded_entries where is_landed order by planned_at")
+    (landed, *_) = published.rows("select * from recorded_entries where is_synced order by planned_at")
     go(page, follow_up_dashboard, "entries")
     page.get_by_role("link", name="Our follow-ups on these invoices").click()
     line(page, landed).get_by_role("link", name=str(landed["invoice_id"])).click()
@@ -121,7 +121,7 @@ def test_an_invoice_leads_to_its_follow_ups_and_a_follow_up_to_its_entry(page, f
 
 
 def test_an_entry_that_no_sync_has_read_is_no_link(page, follow_up_dashboard, published):
-    (gone,) = published.rows("select * from recorded_entries where entry_id is not null and not is_landed")
+    (gone,) = published.rows("select * from recorded_entries where entry_id is not null and not is_synced")
     go(page, follow_up_dashboard, "entries", f"&invoice={gone['invoice_id']}")
     assert line(page, gone).get_by_role("cell", name=str(gone["entry_id"])).count() == 1
     assert line(page, gone).get_by_role("link", name=str(gone["entry_id"])).count() == 0
