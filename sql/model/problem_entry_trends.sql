@@ -1,5 +1,6 @@
 -- One row per business, currency, kind of problem and calendar day, without gaps: how many problem entries there were,
--- compared with what is usual for that weekday. Computed in polars (`pipelines/model/trends.py` gives formula and sources).
+-- compared with what is usual for that weekday. `pipelines/model/trends.py` computes it in polars; formula and sources
+-- are there.
 --
 -- columns
 --   business_id            Location that issued the invoices

@@ -1,6 +1,6 @@
 -- One row per business, currency and month of the first failure: how many of the invoices that failed were paid
--- later. The shares within some days count only invoices that have been observed that long, recovered or not, so a young
--- cohort looks neither worse nor better than it is.
+-- later. The shares within some days count only invoices that have been observed that long, recovered or not, so a
+-- young cohort looks neither worse nor better than it is.
 --
 -- columns
 --   business_id                      Location that issued the invoices
