@@ -18,7 +18,7 @@ import pytest
 from command_line import Ran, run_here
 from rate_oracle import rates
 
-from pipelines.extract.records import FIELD_NAMES
+from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.emulator import Sandbox
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
@@ -161,7 +161,7 @@ def broken(account, later) -> Chapter:
 def landed_records(chapter: Chapter) -> Rows:
     """The landed rows by the API's names."""
     rows = sorted(chapter.landed["coworker_invoice_histories"], key=lambda row: row["id"])
-    return [{wire: row[column] for column, wire in FIELD_NAMES.items()} for row in rows]
+    return [{wire: row[column] for column, wire in HISTORIES.contract.columns.items()} for row in rows]
 
 
 def by_id(chapter: Chapter, entry_id: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ The only module that knows httpx. Every request, the login's and retries include
 
 import http.cookiejar
 import itertools
-import logging
 import ssl
 import threading
 import time
@@ -23,7 +22,7 @@ from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract import failures
 from pipelines.extract.auth import Login, Token
 from pipelines.extract.exchanges import Answer, Broken, History, Question, giving_up
-from pipelines.extract.failures import HISTORIES_PATH, TOKEN_PATH, DeepPageError, Verdict
+from pipelines.extract.failures import TOKEN_PATH, DeepPageError, Verdict
 from pipelines.extract.pacing import OnWait, Pacer, ledger_for
 from pipelines.settings import Clock, Settings, utc_now
 
@@ -33,7 +32,6 @@ _MOST_RENEWALS = 4  # for one question
 # httpx counts its time-out from byte to byte; an answer that drips is given up after so many of them.
 _TIMEOUTS_PER_ANSWER = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_PERSONAL_PARAMETERS = ("FullName", "BillToName", "Description")
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -89,19 +87,26 @@ class NexudusClient:
         """Make sure of a token, as every question does first. Raises RefusedError, or TryAgainLaterError."""
         self._login.token()
 
-    def get(self, path: str, params: Mapping[str, str]) -> Reply:
-        """Ask. Raises TryAgainLaterError, WrongUseError or RefusedError with a sentence that says what to do."""
-        return self._authorised(Question("GET", path, params))
+    def get(self, path: str, params: Mapping[str, str], *, role: str = "") -> Reply:
+        """Ask. Raises TryAgainLaterError, WrongUseError or RefusedError with a sentence that says what to do.
 
-    def post(self, path: str, body: Mapping[str, object]) -> Reply:
+        `role` is the one that the question takes: a refusal names it.
+        """
+        return self._authorised(Question("GET", path, params, role=role))
+
+    def post(self, path: str, body: Mapping[str, object], *, role: str = "") -> Reply:
         """Send a write, once. Raises UncertainWriteError if it was sent and no one can know whether it was done."""
         headers = {"content-type": "application/json"}
-        return self._authorised(Question("POST", path, content=msgspec.json.encode(body), headers=headers))
+        content = msgspec.json.encode(body)
+        return self._authorised(Question("POST", path, content=content, headers=headers, role=role))
 
-    def server_now(self) -> datetime:
-        """The server's clock, never ahead of it: the newest answer's Date and the time since. Asks if none came yet."""
+    def server_now(self, path: str) -> datetime:
+        """The server's clock, never ahead of it: the newest answer's Date and the time since.
+
+        Asks for a record at `path` where no answer has come yet.
+        """
         if self._server_clock is None:
-            self.get(HISTORIES_PATH, {"page": "1", "size": "1"})
+            self.get(path, {"page": "1", "size": "1"})
         if self._server_clock is None:
             return self._clock()  # a server without Date
         date, then = self._server_clock
@@ -128,7 +133,13 @@ class NexudusClient:
             return Reply(body=answer.body, answered_at=answer.answered_at, status=answer.status)
         location = answer.headers.get("location", "")
         raise failures.refusal(
-            question.method, question.path, answer.status, answer.body, page=question.page, location=location
+            question.method,
+            question.path,
+            answer.status,
+            answer.body,
+            role=question.role,
+            page=question.page,
+            location=location,
         )
 
     def _with_token(self, question: Question) -> Answer:
@@ -277,7 +288,6 @@ def _date_of(header: str | None) -> datetime | None:
 
 
 def _http_client(settings: Settings) -> httpx.Client:
-    logging.getLogger("httpx").addFilter(_without_personal_values)
     try:
         return httpx.Client(
             base_url=settings.base_url,
@@ -304,17 +314,3 @@ def _bad_proxy() -> NoReturn:
     raise WrongUseError(
         "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no http:// or https:// address: mend or unset it."
     ) from None
-
-
-def _without_personal_values(record: logging.LogRecord) -> bool:
-    """Take names and free text out of the addresses that httpx logs."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(_masked(part) if isinstance(part, httpx.URL) else part for part in record.args)
-    return True
-
-
-def _masked(url: httpx.URL) -> httpx.URL:
-    pairs = url.params.multi_items()
-    if not any(key.endswith(_PERSONAL_PARAMETERS) for key, _ in pairs):
-        return url
-    return url.copy_with(params=[(key, "***" if key.endswith(_PERSONAL_PARAMETERS) else value) for key, value in pairs])

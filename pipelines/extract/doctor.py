@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 from pipelines.errors import BrokenPromiseError, PipelineError, RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract import doctor_readings as readings
+from pipelines.extract.axes import UPDATED_ON, Filters
 from pipelines.extract.client import DeepPageError, NexudusClient
 from pipelines.extract.doctor_readings import Finding, unknown
-from pipelines.extract.failures import HISTORIES_PATH, BadRequestError, MissingFilterError, RequestsUsedUpError
-from pipelines.extract.histories import WIRE_NAMES, Histories, HistoryFilters, wire_parameters
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.failures import BadRequestError, MissingFilterError, RequestsUsedUpError
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.pacing import OnWait
-from pipelines.extract.records import HistoryRecord, SearchAnswer, decode_search
+from pipelines.extract.records import Record, SearchAnswer, decode_search
 from pipelines.settings import Clock, Settings, utc_now
 
 MOST_REQUESTS = 19
@@ -24,7 +26,7 @@ _DEEP_PAGE = 1000
 _DIRECTIONS = (0, 1, -1)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _DAY, _HALF_YEAR, _QUARTER, _MINUTE = timedelta(1), timedelta(182), timedelta(minutes=15), timedelta(minutes=1)
-_EVERYTHING = HistoryFilters(from_updated_on=_LONG_AGO)
+_EVERYTHING = Filters(UPDATED_ON, _LONG_AGO)
 
 NAMES = (
     "connection", "login", "role", "date-only list", "clock", "ascending order", "page size", "range filter",
@@ -71,7 +73,7 @@ class _Examination:
         self.client = client
         self.settings = settings
         self.clock = clock
-        self.histories = Histories(client, settings)
+        self.histories = EntitySource(client, settings, HISTORIES)
         self.found: dict[str, Finding] = {}
         self.pages: list[SearchAnswer] = []
         self.ascending: int | None = None
@@ -154,9 +156,7 @@ class _Examination:
             raise _StopError("the role is missing") from error
         return [
             Finding(name="connection", verdict="ok", value=self.settings.base_url),
-            Finding(
-                name="role", verdict="ok", value="CoworkerInvoiceHistory-List", explanation="Create was not tried."
-            ),
+            Finding(name="role", verdict="ok", value=HISTORIES.list_role, explanation="Create was not tried."),
             Finding(name="date-only list", verdict="ok", value=f"allowed, {answer.total_items} entries"),
             readings.clock_finding(answer.answered_at, self.clock(), has_date=self.client.has_server_clock),
         ]
@@ -190,7 +190,7 @@ class _Examination:
     def _range_filter(self) -> Iterable[Finding]:
         if not self.pages[-1].records:
             raise _StopError("there are no entries")
-        window = HistoryFilters(from_updated_on=_LONG_AGO, to_updated_on=_LONG_AGO + _DAY)
+        window = Filters(UPDATED_ON, _LONG_AGO, _LONG_AGO + _DAY)
         answer = self.histories.search(window, size=2)
         if answer.total_items == 0:
             return [Finding(name="range filter", verdict="ok", value="filters")]
@@ -238,12 +238,12 @@ class _Examination:
         )
         return []
 
-    def _other_season(self, row: HistoryRecord) -> SearchAnswer:
+    def _other_season(self, row: Record) -> SearchAnswer:
         later, earlier = row.touched_at + _HALF_YEAR, row.touched_at - _HALF_YEAR
-        start = HistoryFilters(from_updated_on=later if later < self.pages[-1].answered_at else earlier)
+        start = Filters(UPDATED_ON, later if later < self.pages[-1].answered_at else earlier)
         return self.histories.search(start, size=50, order_by="UpdatedOn", direction=self.ascending)
 
-    def _shift(self, row: HistoryRecord, shifts: set[timedelta]) -> timedelta | None:
+    def _shift(self, row: Record, shifts: set[timedelta]) -> timedelta | None:
         """How far the filter's clock is ahead of the configured one at this row; None if the row cannot be found.
 
         A clock that is ahead by s takes the start of a range for s earlier than it is meant: the row is still in a
@@ -261,11 +261,11 @@ class _Examination:
             low, high = (middle, high) if self._is_in_from(row, ordered[middle]) else (low, middle)
         return ordered[low] if low >= 0 else None
 
-    def _is_in_from(self, row: HistoryRecord, later: timedelta) -> bool:
+    def _is_in_from(self, row: Record, later: timedelta) -> bool:
         start = row.touched_at.replace(second=0, microsecond=0) + later
-        return self._is_in(row, _of_invoice(row, from_updated_on=start))
+        return self._is_in(row, _of_invoice(row, start))
 
-    def _is_in(self, row: HistoryRecord, filters: HistoryFilters) -> bool:
+    def _is_in(self, row: Record, filters: Filters) -> bool:
         answer = self.histories.search(filters, size=200, order_by="UpdatedOn", direction=self.ascending)
         return any(record.id == row.id and record.touched_at == row.touched_at for record in answer.records)
 
@@ -287,21 +287,21 @@ class _Examination:
         compared = f", compared by the {self._compared_by(late)}" if late is not None else ""
         return [_range_end(f"the end instant {end}{compared}")]
 
-    def _is_in_to(self, row: HistoryRecord, later: timedelta) -> bool:
+    def _is_in_to(self, row: Record, later: timedelta) -> bool:
         end = row.touched_at.replace(second=0, microsecond=0) + later
-        return self._is_in(row, _of_invoice(row, to_updated_on=end))
+        return self._is_in(row, _of_invoice(row, end=end))
 
-    def _compared_by(self, row: HistoryRecord) -> str:
+    def _compared_by(self, row: Record) -> str:
         """Whether seconds in a filter's value count, although its documented form has none."""
         zone = ZoneInfo(self.settings.filter_timezone)
-        params = wire_parameters(_of_invoice(row), zone)
         end = (row.touched_at.replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
-        params |= {WIRE_NAMES["to_updated_on"]: end.strftime("%Y-%m-%dT%H:%M:%S"), "page": "1", "size": "200"}
+        params = HISTORIES.parameters(_of_invoice(row, end=end), zone)
+        params |= {HISTORIES.range_parameter("to", UPDATED_ON): end.strftime("%Y-%m-%dT%H:%M:%S")}
         try:
-            reply = self.client.get(HISTORIES_PATH, params)
+            reply = self.client.get(HISTORIES.path, params | {"page": "1", "size": "200"}, role=HISTORIES.list_role)
         except BadRequestError:
             return "minute"
-        records = decode_search(reply.body, reply.answered_at).records
+        records = decode_search(reply.body, reply.answered_at, HISTORIES.contract).records
         return "second" if any(record.id == row.id for record in records) else "minute"
 
     def _row_stamps(self) -> Iterable[Finding]:
@@ -338,7 +338,7 @@ class _Examination:
             ),
         ]
 
-    def _first_page_ids(self) -> list[HistoryRecord]:
+    def _first_page_ids(self) -> list[Record]:
         return self.histories.search(_EVERYTHING, page=1, size=20, order_by="Id", direction=self.ascending).records
 
     def _ties(self) -> Iterable[Finding]:
@@ -360,13 +360,9 @@ class _Examination:
         return self.histories.search(_EVERYTHING, size=size, order_by="UpdatedOn", direction=direction)
 
 
-def _of_invoice(
-    row: HistoryRecord, *, from_updated_on: datetime = _LONG_AGO, to_updated_on: datetime | None = None
-) -> HistoryFilters:
-    """The few rows of a row's invoice, so that one page surely holds them."""
-    return HistoryFilters(
-        coworker_invoice_id=row.coworker_invoice_id, from_updated_on=from_updated_on, to_updated_on=to_updated_on
-    )
+def _of_invoice(row: Record, start: datetime = _LONG_AGO, end: datetime | None = None) -> Filters:
+    """The few rows of a row's invoice, so that one page holds them all."""
+    return Filters(UPDATED_ON, start, end, keys=(HISTORIES.key(row),))
 
 
 def _failed(name: str, value: str, why: str, setting: str | None = None) -> Finding:

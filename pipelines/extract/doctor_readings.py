@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from pipelines.extract.records import FIELD_NAMES, HistoryRecord, SearchAnswer
+from pipelines.extract.histories import HISTORIES
+from pipelines.extract.records import Record, SearchAnswer
 
 Verdict = Literal["ok", "warn", "fail", "unknown"]
 
@@ -118,8 +119,8 @@ def field_findings(answers: Iterable[SearchAnswer]) -> list[Finding]:
         return [unknown(name, "there are no rows") for name in FIELD_FINDINGS]
     records = [raw for raw in raws if isinstance(raw, dict)]
     names = Counter(name for record in records for name in record)
-    strange = sorted(set(names) - set(FIELD_NAMES.values()))
-    missing = sorted(name for name in FIELD_NAMES.values() if names[name] < len(records))
+    strange = sorted(set(names) - set(HISTORIES.contract.columns.values()))
+    missing = sorted(name for name in HISTORIES.contract.columns.values() if names[name] < len(records))
     null_count = sum(record.get("UpdatedOn") is None for record in records)
     return [
         _kinds_finding("amount", {_kind(record.get(_AMOUNT)) for record in records}),
@@ -239,9 +240,9 @@ def unknown(name: str, why: str) -> Finding:
     return Finding(name=name, verdict="unknown", value="not found out", explanation=f"{why[:1].upper()}{why[1:]}.")
 
 
-def pivots(records: Iterable[HistoryRecord]) -> list[HistoryRecord]:
+def pivots(records: Iterable[Record]) -> list[Record]:
     """One row of the northern winter and one of its summer, where there are such: zones differ in one of the two."""
-    seasons: dict[bool, HistoryRecord] = {}
+    seasons: dict[bool, Record] = {}
     for record in records:
         month = record.touched_at.month
         if month in {5, 6, 7, 8, 9, 11, 12, 1, 2}:

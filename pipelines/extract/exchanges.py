@@ -22,6 +22,7 @@ class Question:
     params: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    role: str = ""
 
     @property
     def page(self) -> int:

@@ -19,10 +19,7 @@ import msgspec
 
 from pipelines.errors import BrokenPromiseError, PipelineError, RefusedError, TryAgainLaterError, WrongUseError
 
-HISTORIES_PATH = "/api/billing/coworkerinvoicehistories"
 TOKEN_PATH = "/api/token"  # noqa: S105 - a path, not a secret
-_ENTITIES = {HISTORIES_PATH: "CoworkerInvoiceHistory"}
-_ACTIONS = {"GET": "List", "POST": "Create"}
 
 LONGEST_WAIT_SECONDS = 300.0
 """A longer wait, asked for by the API or by our own pace, ends the run as throttled instead of hanging."""
@@ -56,11 +53,7 @@ class MissingFilterError(RefusedError):
 
 
 class NotFoundError(WrongUseError):
-    """404: nothing is there. `is_from_api` tells an answer of the API from a page of another server."""
-
-    def __init__(self, message: str, *, is_from_api: bool) -> None:
-        super().__init__(message)
-        self.is_from_api = is_from_api
+    """404: nothing is there."""
 
 
 class UncertainWriteError(TryAgainLaterError):
@@ -172,22 +165,19 @@ def is_html(body: bytes) -> bool:
     return body.lstrip()[:200].lower().startswith((b"<!doctype", b"<html"))
 
 
-def role_for(method: str, path: str) -> str:
-    """Name of the role that the question needs, as the API's reference pages give it."""
-    entity = next((name for prefix, name in _ENTITIES.items() if path.startswith(prefix)), None)
-    return f"`{entity}-{_ACTIONS.get(method, 'List')}`" if entity else "for this list"
-
-
 def refusal(  # noqa: PLR0911 - a table of cases reads best as one
-    method: str, path: str, status: int, body: bytes, *, page: int = 1, location: str = ""
+    method: str, path: str, status: int, body: bytes, *, role: str = "", page: int = 1, location: str = ""
 ) -> PipelineError:
-    """The error for an answer that no retry mends, after the token was renewed. Never quotes query or headers."""
+    """The error for an answer that no retry changes, after the token was renewed. Never quotes query or headers.
+
+    `role` is the one that the question takes, as the API's reference pages name it; '' where nobody knows.
+    """
     if status == 403 and page > 1:  # noqa: PLR2004
         return DeepPageError(f"The API refuses page {page} of {path} (403): ask for smaller ranges.")
     if status in {401, 403}:
         return RefusedError(
             f"The API refuses {method} {path} ({status}) with a valid login: give the user the role "
-            f"{role_for(method, path)}, or use an administrator's login."
+            f"{f'`{role}`' if role else 'for this list'}, or use an administrator's login."
         )
     if 300 <= status < 400:  # noqa: PLR2004
         target = urlsplit(location)
@@ -196,9 +186,7 @@ def refusal(  # noqa: PLR0911 - a table of cases reads best as one
             "set NEXUDUS_BASE_URL to the address of the API itself."
         )
     if status == 404:  # noqa: PLR2004
-        return NotFoundError(
-            f"The API knows nothing at {path} (404): check NEXUDUS_BASE_URL.", is_from_api=not is_html(body)
-        )
+        return NotFoundError(f"The API knows nothing at {path} (404): check NEXUDUS_BASE_URL.")
     said = message_in(body)
     if status == 400 and "missing required filter" in said.lower():  # noqa: PLR2004
         return MissingFilterError(

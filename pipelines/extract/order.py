@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import Axis
-from pipelines.extract.records import HistoryRecord, SearchAnswer
+from pipelines.extract.records import Record, SearchAnswer
 
 # Strict ascents that must have been seen, and not one descent, before a full page is taken for the beginning of its
 # range: a server that ignores `orderBy` shows this many by chance once in 65,536 runs.
@@ -95,7 +95,7 @@ def rule_out(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -
         dialect.rivals -= {name for name, keys in (("id", ids), ("created_on", created)) if not _climbs(keys)}
 
 
-def bounded(instant: datetime, record: HistoryRecord, dialect: Dialect) -> datetime:
+def bounded(instant: datetime, record: Record, dialect: Dialect) -> datetime:
     """An instant of the order by time, or the record's CreatedOn as long as that may be the order."""
     return min(instant, record.created_on) if dialect.rivals and record.created_on else instant
 

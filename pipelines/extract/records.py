@@ -1,14 +1,15 @@
-"""The wire contract: a CoworkerInvoiceHistory record, the envelope of a search answer, the error body of a write.
+"""The wire contract of any entity: how a record is read from JSON, and the envelope of a search answer.
 
-Belongs here: what the API's bytes mean and when they break the contract. Does not: asking for them, or storing them.
-Source: the API's search and create reference pages, and what live tenants were seen to answer.
+Belongs here: what the API's bytes mean and when they break the contract. Does not: which fields an entity has, asking
+for records, or storing them. Source: the API's reference pages, and what live accounts were seen to answer.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -16,47 +17,25 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from pipelines.errors import BrokenPromiseError
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a BIGINT holds."""
 # DECIMAL(18,4), of which nothing may be cut off.
 _SMALLEST_AMOUNT = Decimal("0.0001")
 _EXACT = Context(prec=18, traps=[Inexact, InvalidOperation])
-_JSON_NULL = Raw(b"null")
+JSON_NULL = Raw(b"null")
+"""Default of a field that is kept as the JSON that came."""
 
 
-class HistoryRecord(msgspec.Struct, rename="pascal", forbid_unknown_fields=True, gc=False, kw_only=True):
-    """One history entry of an invoice as the API answered it. Instants are aware (UTC), money is decimal.
+class Record(msgspec.Struct, rename="pascal", forbid_unknown_fields=True, gc=False, kw_only=True):
+    """What any record of the API has; a kind of record adds its own fields. Instants are aware (UTC), money is decimal.
 
-    The `coworker_invoice_*` fields other than the id are joined by the API when it is asked: they are true as of the
-    answer, not as of `updated_on`. Where UpdatedOn is null `updated_on` is CreatedOn, and `has_updated_on` False.
+    Where UpdatedOn is null `updated_on` is CreatedOn, and `has_updated_on` False.
     """
 
     id: Int64
-    coworker_invoice_id: Int64
     unique_id: str | None = None
     updated_on: datetime | None = None
     created_on: datetime | None = None
     updated_by: str | None = None
-    coworker_invoice_coworker_id: Int64 | None = None
-    coworker_invoice_business_id: Int64 | None = None
-    coworker_invoice_business_currency_code: str | None = None
-    coworker_invoice_coworker_full_name: str | None = None
-    coworker_invoice_total_amount: Decimal | None = None
-    coworker_invoice_invoice_number: str | None = None
-    coworker_invoice_bill_to_name: str | None = None
-    coworker_invoice_paid: bool | None = None
-    coworker_invoice_paid_on: datetime | None = None
-    coworker_invoice_refunded: bool | None = None
-    coworker_invoice_refunded_on: datetime | None = None
-    coworker_invoice_due_date: datetime | None = None
-    coworker_invoice_draft: bool | None = None
-    name: str | None = None
-    description: str | None = None
-    is_problem: bool | None = None
-    notify: bool | None = None
-    is_new: bool | None = None
-    system_id: str | None = None
-    to_string_text: str | None = None
-    localization_details: Raw = _JSON_NULL
-    custom_fields: Raw = _JSON_NULL
     # Not of the wire: names that no JSON key of the API can have.
     has_updated_on: bool = msgspec.field(name="#has_updated_on", default=True)
     raw: bytes = msgspec.field(name="#raw", default=b"")
@@ -64,20 +43,9 @@ class HistoryRecord(msgspec.Struct, rename="pascal", forbid_unknown_fields=True,
 
     @property
     def touched_at(self) -> datetime:
-        """The instant that places the record on the UpdatedOn axis: `updated_on`, set by `decode_record`."""
-        assert self.updated_on is not None  # noqa: S101 - decode_record refuses a record without
+        """The instant that places the record on the UpdatedOn axis: `updated_on`, set when the record was read."""
+        assert self.updated_on is not None  # noqa: S101 - a record without is refused
         return self.updated_on
-
-
-FIELD_NAMES: dict[str, str] = {
-    field.name: field.encode_name
-    for field in msgspec.structs.fields(HistoryRecord)
-    if not field.encode_name.startswith("#")
-}
-"""Column name → wire name of every documented field of a record."""
-
-_INSTANTS = tuple(name for name in FIELD_NAMES if name.endswith(("_on", "_date")))
-_instants_of = attrgetter(*_INSTANTS)
 
 
 class RejectedRecord(msgspec.Struct, frozen=True):
@@ -108,7 +76,7 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     `answered_at` is the server's `Date`, to the second. `records` and `rejected` together are all it sent.
     """
 
-    records: list[HistoryRecord]
+    records: list[Record]
     rejected: list[RejectedRecord]
     page: int
     page_size: int
@@ -128,35 +96,112 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return {record.id for record in self.records} | {record.id for record in self.rejected}
 
 
-class FieldError(msgspec.Struct, rename="pascal"):
-    """One property that a write was refused for."""
-
-    property_name: str | None = None
-    message: str | None = None
-    attempted_value: Any = None
-
-
-class WriteAnswer(msgspec.Struct, rename="pascal"):
-    """The body of a create: `was_successful` decides, not the HTTP status alone."""
-
-    was_successful: bool = False
-    message: str | None = None
-    value: Any = None
-    errors: list[FieldError] | None = None
-
-
 class EnvelopeError(BrokenPromiseError):
     """The body is not the documented envelope; nothing in it can be trusted."""
 
 
 _envelope = msgspec.json.Decoder(_Envelope, strict=False)
-# Not strict: amounts and flags have been documented as strings and as numbers or booleans.
-_record = msgspec.json.Decoder(HistoryRecord, strict=False)
 _identified = msgspec.json.Decoder(_Identified, strict=False)
 _fields = msgspec.json.Decoder(dict[str, Raw])
+_YES, _NO = Raw(b"true"), Raw(b"false")
+_NOTHING = (b"null", b'""', b"false")
+_TOO_FINE = re.compile(rb"(T\d\d:\d\d:\d\d\.\d{6})\d+")
 
 
-def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
+class Contract:
+    """What records of one kind must look like, and so how their JSON is read.
+
+    `columns` is column name → wire name of every documented field. Of the wire names in `presence_only` nobody learns
+    more than whether there is something: they are made `true` or `false` in the raw JSON too, before it goes anywhere.
+    Undocumented fields go to `extra`, or are dropped from the raw JSON as well unless `keeps_undocumented`.
+    """
+
+    def __init__(
+        self, record: type[Record], *, presence_only: Iterable[str] = (), keeps_undocumented: bool = True
+    ) -> None:
+        fields = [one for one in msgspec.structs.fields(record) if not one.encode_name.startswith("#")]
+        self.record = record
+        self.columns = {one.name: one.encode_name for one in fields}
+        self._wire_names = frozenset(self.columns.values())
+        self._presence_only = frozenset(presence_only)
+        self._keeps_undocumented = keeps_undocumented
+        self._texts = {one.encode_name for one in fields if one.type in (str, str | None)}
+        self._instants = tuple(one.name for one in fields if one.type in (datetime, datetime | None))
+        self._instants_of = attrgetter(*self._instants)
+        self._amounts = [one.name for one in fields if one.type in (Decimal, Decimal | None)]
+        # Not strict: amounts and flags have been documented as strings and as numbers or booleans.
+        self._decoder = msgspec.json.Decoder(record, strict=False)
+
+    def read(self, raw: bytes) -> Record | RejectedRecord:
+        """One record, checked. Unknown fields are kept as JSON in `extra`; a broken record comes back as rejected."""
+        if self._presence_only or not self._keeps_undocumented:
+            raw = self._reduced(raw)
+        try:
+            raw.decode()  # what lies in fields that are kept as they came is not looked at below
+            try:
+                record = self._decoder.decode(raw)
+            except msgspec.ValidationError:
+                record = self._decoded_with_care(raw)
+            self._settle_instants(record)
+            self._check(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError) as error:
+            return RejectedRecord(raw=raw, reason=str(error), id=_id_of(raw))
+        record.raw = raw
+        return record
+
+    def _reduced(self, raw: bytes) -> bytes:
+        """The record's JSON without what may not be kept, `null` for what is no object; twice makes no difference."""
+        try:
+            fields = _fields.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return b"null"
+        return msgspec.json.encode(
+            {
+                name: (_NO if bytes(value) in _NOTHING else _YES) if name in self._presence_only else value
+                for name, value in fields.items()
+                if self._keeps_undocumented or name in self._wire_names
+            }
+        )
+
+    def _decoded_with_care(self, raw: bytes) -> Record:
+        """The slow way, for unknown fields, for '' where null is meant, and for the latest time that .NET knows."""
+        # Its latest instant, 9999-12-31T23:59:59.9999999, would be rounded beyond the calendar.
+        fields = _fields.decode(_TOO_FINE.sub(rb"\1", raw))
+        known = {
+            name: value
+            for name, value in fields.items()
+            if name in self._wire_names and (name in self._texts or bytes(value) != b'""')
+        }
+        extra = {name: value for name, value in fields.items() if name not in self._wire_names}
+        record = self._decoder.decode(msgspec.json.encode(known))
+        record.extra = msgspec.json.encode(extra) if extra else None
+        return record
+
+    def _settle_instants(self, record: Record) -> None:
+        """UTC where no zone was sent; CreatedOn where UpdatedOn is null."""
+        for name, instant in zip(self._instants, self._instants_of(record), strict=True):
+            if instant is not None and instant.tzinfo is not UTC:
+                in_utc = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+                setattr(record, name, in_utc)
+        if record.updated_on is None:
+            record.updated_on, record.has_updated_on = record.created_on, False
+
+    def _check(self, record: Record) -> None:
+        if record.updated_on is None:
+            raise ValueError("neither UpdatedOn nor CreatedOn is set")
+        for name in self._amounts:
+            amount: Decimal | None = getattr(record, name)
+            if amount is None:
+                continue
+            if not amount.is_finite():
+                raise ValueError(f"{self.columns[name]} {amount} is not a number")
+            try:
+                amount.quantize(_SMALLEST_AMOUNT, context=_EXACT)
+            except (Inexact, InvalidOperation):
+                raise ValueError(f"{self.columns[name]} {amount} does not fit DECIMAL(18,4)") from None
+
+
+def decode_search(body: bytes, answered_at: datetime, contract: Contract) -> SearchAnswer:
     """Read a search answer. Raises EnvelopeError when the body is not the envelope or its `Records` is null."""
     try:
         envelope = _decode_envelope(body)
@@ -164,11 +209,11 @@ def decode_search(body: bytes, answered_at: datetime) -> SearchAnswer:
         raise EnvelopeError(f"The answer is not the documented envelope ({error}); {_likely_cause(body)}.") from None
     if envelope.records is None:
         raise EnvelopeError("The answer has `Records: null` instead of a list; try again later.")
-    records: list[HistoryRecord] = []
+    records: list[Record] = []
     rejected: list[RejectedRecord] = []
     for raw in envelope.records:
-        decoded = decode_record(bytes(raw))
-        (records if isinstance(decoded, HistoryRecord) else rejected).append(decoded)  # type: ignore[arg-type]
+        read = contract.read(bytes(raw))
+        (records if isinstance(read, Record) else rejected).append(read)  # type: ignore[arg-type]
     size = envelope.current_page_size if envelope.current_page_size is not UNSET else envelope.page_size
     has_next = envelope.has_next_page
     return SearchAnswer(
@@ -194,70 +239,10 @@ def _decode_envelope(body: bytes) -> _Envelope:
         return _envelope.decode(body)
     except msgspec.DecodeError:
         # One such text would otherwise make its whole page unreadable, on every try.
-        mended = _LONE_SURROGATE.sub(lambda found: found[1] or found[2] or rb"\ufffd", body)
-        if mended == body:
+        repaired = _LONE_SURROGATE.sub(lambda found: found[1] or found[2] or rb"\ufffd", body)
+        if repaired == body:
             raise
-        return _envelope.decode(mended)
-
-
-def decode_record(raw: bytes) -> HistoryRecord | RejectedRecord:
-    """One record, checked. Unknown fields are kept as JSON in `extra`; a broken record comes back as rejected."""
-    try:
-        raw.decode()  # what lies in fields that are kept as they came is not looked at below
-        try:
-            record = _record.decode(raw)
-        except msgspec.ValidationError:
-            record = _decode_with_care(raw)
-        _settle_instants(record)
-        _check(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError) as error:
-        return RejectedRecord(raw=raw, reason=str(error), id=_id_of(raw))
-    record.raw = raw
-    return record
-
-
-_TOO_FINE = re.compile(rb"(T\d\d:\d\d:\d\d\.\d{6})\d+")
-
-
-def _decode_with_care(raw: bytes) -> HistoryRecord:
-    """The slow way, for unknown fields, for '' where null is meant, and for the latest time that .NET knows."""
-    # Its latest instant, 9999-12-31T23:59:59.9999999, would be rounded beyond the calendar.
-    fields = _fields.decode(_TOO_FINE.sub(rb"\1", raw))
-    known = set(FIELD_NAMES.values())
-    blank = {
-        wire for column, wire in FIELD_NAMES.items() if column not in _TEXTS and bytes(fields.get(wire, b"")) == b'""'
-    }
-    extra = {key: value for key, value in fields.items() if key not in known}
-    record = _record.decode(
-        msgspec.json.encode({key: value for key, value in fields.items() if key in known and key not in blank})
-    )
-    record.extra = msgspec.json.encode(extra) if extra else None
-    return record
-
-
-_TEXTS = {field.name for field in msgspec.structs.fields(HistoryRecord) if field.type in (str, str | None)}
-
-
-def _settle_instants(record: HistoryRecord) -> None:
-    """UTC where no zone was sent; CreatedOn where UpdatedOn is null."""
-    for name, instant in zip(_INSTANTS, _instants_of(record), strict=True):
-        if instant is not None and instant.tzinfo is not UTC:
-            setattr(record, name, instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
-    if record.updated_on is None:
-        record.updated_on, record.has_updated_on = record.created_on, False
-
-
-def _check(record: HistoryRecord) -> None:
-    if record.updated_on is None:
-        raise ValueError("neither UpdatedOn nor CreatedOn is set")
-    amount = record.coworker_invoice_total_amount
-    if amount is not None:
-        if not amount.is_finite():
-            raise ValueError(f"CoworkerInvoiceTotalAmount {amount} is not a number")
-        try:
-            amount.quantize(_SMALLEST_AMOUNT, context=_EXACT)
-        except (Inexact, InvalidOperation):
-            raise ValueError(f"CoworkerInvoiceTotalAmount {amount} does not fit DECIMAL(18,4)") from None
+        return _envelope.decode(repaired)
 
 
 def _id_of(raw: bytes) -> int | None:

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipelines.errors import BrokenPromiseError
-from pipelines.extract.axes import Axis, Source
-from pipelines.extract.histories import HistoryFilters
+from pipelines.extract.axes import EVERYTHING, Axis, Filters
+from pipelines.extract.entities import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
 
@@ -13,10 +13,10 @@ _SEAM_ROWS = 5
 
 
 class KnownRow(NamedTuple):
-    """A row known to lie at an instant: it must come back when its minute is asked for again."""
+    """A row known to lie at an instant: it must come back when its minute is asked for again. `key` looks it up."""
 
     id: int
-    coworker_invoice_id: int
+    key: int
     instant: datetime
 
 
@@ -38,24 +38,26 @@ def check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: S
         return
     is_any_left = answer.record_count > 0
     for row in seam[:_SEAM_ROWS]:
-        found = source.search(HistoryFilters(coworker_invoice_id=row.coworker_invoice_id), size=dialect.page_size)
+        found = source.search(Filters(keys=(row.key,)), size=dialect.page_size)
         is_any_left = is_any_left or found.record_count > 0
         if any(record.id == row.id and axis.instant(record) == row.instant for record in axis.placed(found.records)):
             raise SeamError(
-                f"Entry {row.id} lies at {row.instant:%Y-%m-%dT%H:%M:%SZ} of {axis.name}, and the range filter left it "
-                "out: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE. Nothing of this run was closed."
+                f"{source.entity.name} {row.id} lies at {row.instant:%Y-%m-%dT%H:%M:%SZ} of {axis.name}, and the range "
+                "filter left it out: run `nexudus-billing doctor` and set NEXUDUS_FILTER_TIMEZONE. Nothing of this run "
+                "was closed."
             )
-    if not is_any_left and source.search(HistoryFilters(), size=1).total_items == 0:
+    if not is_any_left and source.search(EVERYTHING, size=1).total_items == 0:
         raise NothingThereError(
-            "Entries are known, and the API shows none at all any more, which is likelier a lost role than their "
-            "deletion; nothing was closed. Run `nexudus-billing doctor`, and look at the entries in Nexudus."
+            f"{source.entity.noun.capitalize()} are known, and the API shows none at all any more, which is likelier a "
+            "lost role than their deletion; nothing was closed. Run `nexudus-billing doctor`, and look at them in "
+            "Nexudus."
         )
 
 
-def seam_at(axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:
+def seam_at(entity: Entity, axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:
     """The rows of the answer's last minute."""
     return tuple(
-        KnownRow(record.id, record.coworker_invoice_id, at)
+        KnownRow(record.id, entity.key(record), at)
         for record in answer.records
         if (at := axis.instant(record)) is not None and at >= minute
     )

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from pipelines.extract.axes import Axis, Source
+from pipelines.extract.axes import Axis
 from pipelines.extract.checked_answers import ask, is_whole
+from pipelines.extract.entities import Source
 from pipelines.extract.failures import DeepPageError
 from pipelines.extract.order import (
     DIRECTIONS,
@@ -78,7 +79,7 @@ def seek(
             check_seam(source, axis, tuple(row for row in known if row.instant < last), answer, dialect)
             yield Step(answer, Window(asked.start, last))
             todo.append(Window(last, asked.end))
-            seams[last] = seam_at(axis, answer, last)
+            seams[last] = seam_at(source.entity, axis, answer, last)
             continue
         if asked.span == MINUTE:
             yield from _read_minute(source, axis, asked, dialect)

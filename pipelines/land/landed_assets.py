@@ -10,7 +10,8 @@ import duckdb
 from pipelines.errors import WrongUseError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES as ENTRIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.ledger import closed_windows, windows_to_pull
@@ -23,7 +24,7 @@ from pipelines.land.pull import (
     planned_windows,
 )
 from pipelines.land.reconcile import reconcile
-from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
@@ -31,7 +32,7 @@ from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
 RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
-HISTORIES = dg.AssetKey(["land", "coworker_invoice_histories"])
+HISTORIES = dg.AssetKey(["land", ENTRIES.table])
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
 
@@ -141,8 +142,10 @@ def landed_assets(
                 windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
                 pull.read(UPDATED_ON, [window for window in windows if not window.is_empty])
                 if history.end in partitions:
-                    for axis in REFRESH_AXES:
-                        pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback_of(settings)))
+                    for axis in ENTRIES.further_axes:
+                        pull.read(
+                            axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
+                        )
             state = read_status(connection, history.start, None, clock())
             return dg.MaterializeResult(
                 metadata=_metadata(connection, client, pull.report) | _coverage(state),
@@ -200,7 +203,7 @@ def _pull(
 ) -> Pull:
     return Pull(
         connection,
-        Histories(client, settings),
+        EntitySource(client, settings, ENTRIES),
         page_size=settings.page_size,
         run_id=run_id,
         settle=timedelta(minutes=settings.settle_minutes),
@@ -215,6 +218,7 @@ def _windows(
     """What the ledger lacks and the config allows, and what the config forces."""
     planned = planned_windows(
         connection,
+        ENTRIES,
         UPDATED_ON,
         history,
         lookback=lookback_of(settings),
@@ -225,7 +229,7 @@ def _windows(
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport) -> dict[str, Any]:
-    count = connection.execute("select count(*) from land.coworker_invoice_histories").fetchone() or (0,)
+    count = connection.execute(f"select count(*) from {ENTRIES.rows}").fetchone() or (0,)  # noqa: S608
     return {
         "dagster/row_count": int(count[0]),
         "pulled": report.pulled or "nothing was missing",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from pipelines.extract.axes import UPDATED_ON, Axis
+from pipelines.extract.entities import Entity
 from pipelines.extract.seam import KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
 
@@ -100,22 +101,22 @@ def is_placed(axis: Axis) -> str:
     return "has_updated_on is not false" if axis is UPDATED_ON else "true"
 
 
-def newest_row_at(connection: duckdb.DuckDBPyConnection, axis: Axis, page_size: int) -> datetime | None:
+def newest_row_at(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, page_size: int) -> datetime | None:
     """Instant of the newest landed row on an axis; None where there is none or its minute would fill half a page."""
     row = connection.execute(
         f"""
         with newest as (
             select max({axis.column}) as newest_at
-            from land.coworker_invoice_histories
+            from {entity.rows}
             where deleted_at is null and {is_placed(axis)}
         )
 
         select
             any_value(newest.newest_at),
             count(*) as in_its_minute
-        from land.coworker_invoice_histories as landed
+        from {entity.rows} as landed
         inner join newest on landed.{axis.column} >= date_trunc('minute', newest.newest_at)
-        """  # noqa: S608 - the column is one of ours
+        """  # noqa: S608 - names of our own
     ).fetchone()
     if row is None or row[0] is None or row[1] * 2 > page_size:
         return None
@@ -123,16 +124,16 @@ def newest_row_at(connection: duckdb.DuckDBPyConnection, axis: Axis, page_size: 
     return newest
 
 
-def seam_of(connection: duckdb.DuckDBPyConnection, axis: Axis, window: Window) -> tuple[KnownRow, ...]:
+def seam_of(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, window: Window) -> tuple[KnownRow, ...]:
     """Landed rows in the closed beginning of a window: they must come back when it is asked for again."""
     rows = connection.execute(
         f"""
-        select id, coworker_invoice_id, {axis.column}
-        from land.coworker_invoice_histories
+        select id, {entity.lookup.column}, {axis.column}
+        from {entity.rows}
         where {axis.column} >= $start and {axis.column} < $end and deleted_at is null and {is_placed(axis)}
         order by {axis.column}
         limit {_SEAM_ROWS}
-        """,  # noqa: S608 - the column is one of ours
+        """,  # noqa: S608 - names of our own
         {"start": window.start, "end": window.end},
     ).fetchall()
-    return tuple(KnownRow(record_id, invoice_id, at.astimezone(UTC)) for record_id, invoice_id, at in rows)
+    return tuple(KnownRow(record_id, key, at.astimezone(UTC)) for record_id, key, at in rows)

@@ -3,32 +3,20 @@
 Order-free and idempotent: pages may come in any order, any number of times, and end in the same table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
 import polars as pl
-from msgspec import inspect
 
-from pipelines.extract.records import FIELD_NAMES, HistoryRecord, RejectedRecord
+from pipelines.extract.entities import Entity
+from pipelines.extract.records import Record, RejectedRecord
 from pipelines.foundation.frames import readable
-from pipelines.foundation.sql_files import sql_folder
-
-_INSTANT = pl.Datetime("us", "UTC")
-_TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
-    inspect.IntType: pl.Int64,
-    inspect.StrType: pl.String,
-    inspect.BoolType: pl.Boolean,
-    inspect.DateTimeType: _INSTANT,
-    inspect.DecimalType: pl.Decimal(18, 4),
-    inspect.RawType: pl.String,
-}
-
+from pipelines.land.entity_tables import INSTANT, entity_sql, field_types
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,7 +40,7 @@ class RowCounts(NamedTuple):
 class Page(NamedTuple):
     """What one answer says, and when it said so."""
 
-    records: Sequence[HistoryRecord]
+    records: Sequence[Record]
     rejected: Sequence[RejectedRecord]
     seen_at: datetime
 
@@ -61,7 +49,7 @@ class Page(NamedTuple):
 class _Rows:
     """What some answers say, one content an Id, and when each was first and last said, in microseconds since 1970."""
 
-    records: dict[int, HistoryRecord] = field(default_factory=dict)
+    records: dict[int, Record] = field(default_factory=dict)
     first_seen_at: dict[int, int] = field(default_factory=dict)
     seen_at: dict[int, int] = field(default_factory=dict)
     repeat_count: int = 0
@@ -82,33 +70,33 @@ class _Rows:
         return True
 
 
-def land_pages(connection: duckdb.DuckDBPyConnection, pages: Iterable[Page]) -> RowCounts:
-    """Merge some answers in their order; the caller opens the transaction and writes the ledger in it."""
+def land_pages(connection: duckdb.DuckDBPyConnection, entity: Entity, pages: Iterable[Page]) -> RowCounts:
+    """Merge answers about an entity in their order; the caller opens the transaction and writes the ledger in it."""
     counts = RowCounts()
     rows = _Rows()
     rejected: list[tuple[RejectedRecord, datetime]] = []
     for page in pages:
         if not rows.take(page):
-            counts += _land(connection, rows)
+            counts += _land(connection, entity, rows)
             rows = _Rows()
             rows.take(page)
         rejected += [(record, page.seen_at) for record in page.rejected]
-    counts += _land(connection, rows)
+    counts += _land(connection, entity, rows)
     if rejected:
         with readable(connection, rejected_page=_rejected_frame(rejected)):
-            connection.execute(_sql("rejected"))
+            connection.execute(entity_sql("rejected", entity))
     return counts._replace(rejected=len(rejected))
 
 
-def _land(connection: duckdb.DuckDBPyConnection, rows: _Rows) -> RowCounts:
+def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) -> RowCounts:
     if not rows.records:
         return RowCounts()
-    page = _frame(rows)
+    page = _frame(entity, rows)
     with readable(connection, page=page, page_ids=page["id"].to_frame()):
-        connection.execute(_sql("1_known"))
-        connection.execute(_sql("2_seen"))
-    connection.execute(_sql("3_observed"))
-    ((new, changed, unchanged, late),) = connection.execute(_sql("4_counts")).fetchall()
+        connection.execute(entity_sql("1_known", entity))
+        connection.execute(entity_sql("2_seen", entity))
+    connection.execute(entity_sql("3_observed", entity))
+    ((new, changed, unchanged, late),) = connection.execute(entity_sql("4_counts", entity)).fetchall()
     # Each of these reads or writes a table, and most answers of a first sync need the first two alone.
     for statement, count in (
         ("5_new_rows", new),
@@ -121,36 +109,20 @@ def _land(connection: duckdb.DuckDBPyConnection, rows: _Rows) -> RowCounts:
         ("12_late_versions", late),
     ):
         if count:
-            connection.execute(_sql(statement))
+            connection.execute(entity_sql(statement, entity))
     return RowCounts(new, changed, unchanged + late + rows.repeat_count)
 
 
-@cache
-def _sql(name: str) -> str:
-    return (sql_folder("land") / "merge" / f"{name}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    """Column name → polars type of every documented field, from the record's own annotations."""
-    return {
-        field.name: next(
-            _TYPES[type(part)] for part in getattr(field.type, "types", (field.type,)) if type(part) in _TYPES
-        )
-        for field in inspect.type_info(HistoryRecord).fields  # type: ignore[attr-defined]
-        if field.name in FIELD_NAMES
-    }
-
-
-def _frame(rows: _Rows) -> pl.DataFrame:
+def _frame(entity: Entity, rows: _Rows) -> pl.DataFrame:
     fields = zip(*map(msgspec.structs.astuple, rows.records.values()), strict=True)
-    values = dict(zip(HistoryRecord.__struct_fields__, fields, strict=True))
-    columns = {name: _column(values[name], dtype) for name, dtype in _schema().items()}
+    record = entity.contract.record
+    values = dict(zip(record.__struct_fields__, fields, strict=True))
+    columns = {name: _column(values[name], kind.polars) for name, kind in field_types(record).items()}
     columns["has_updated_on"] = pl.Series(values["has_updated_on"], dtype=pl.Boolean)
     columns["extra"] = pl.Series([extra and extra.decode() for extra in values["extra"]], dtype=pl.String)
     columns["raw"] = pl.Series(values["raw"], dtype=pl.Binary).cast(pl.String)
-    columns["first_seen_at"] = pl.Series(rows.first_seen_at.values(), dtype=pl.Int64).cast(_INSTANT)
-    columns["seen_at"] = pl.Series(rows.seen_at.values(), dtype=pl.Int64).cast(_INSTANT)
+    columns["first_seen_at"] = pl.Series(rows.first_seen_at.values(), dtype=pl.Int64).cast(INSTANT)
+    columns["seen_at"] = pl.Series(rows.seen_at.values(), dtype=pl.Int64).cast(INSTANT)
     return pl.DataFrame(columns)
 
 
@@ -167,7 +139,7 @@ def _column(values: Sequence[Any], dtype: Any) -> pl.Series:  # noqa: ANN401 - o
 
 def _instants(values: Iterable[datetime | None]) -> pl.Series:
     microseconds = [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
-    return pl.Series(microseconds, dtype=pl.Int64).cast(_INSTANT)
+    return pl.Series(microseconds, dtype=pl.Int64).cast(INSTANT)
 
 
 def _rejected_frame(rejected: Sequence[tuple[RejectedRecord, datetime]]) -> pl.DataFrame:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import duckdb
 import msgspec
 
-from pipelines.extract.axes import UPDATED_ON, Axis, Source
+from pipelines.extract.axes import UPDATED_ON, Axis
+from pipelines.extract.entities import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.seam import KnownRow, ShiftedFilterError
 from pipelines.extract.seek import Step, first_instant, seek
@@ -72,6 +73,11 @@ class Pull:
     on_step: OnStep = lambda _: None
     report: PullReport = field(default_factory=PullReport)
 
+    @property
+    def entity(self) -> Entity:
+        """Whose records are read."""
+        return self.source.entity
+
     def read(self, axis: Axis, windows: Iterable[Window]) -> None:
         """Read the windows and land each answer as it comes; a large window is split and read side by side.
 
@@ -82,7 +88,7 @@ class Pull:
         dialect = Dialect(self.page_size)
         for window in windows:
             self.report.windows.append((axis, window))
-            seam = ledger.seam_of(self.connection, axis, _known_part(self.connection, axis, window))
+            seam = ledger.seam_of(self.connection, self.entity, axis, _known_part(self.connection, axis, window))
             rows_before = sum(self.report.rows)
             try:
                 for steps in _read(self.source, axis, window, dialect, seam, workers=self.workers):
@@ -101,7 +107,7 @@ class Pull:
         answers = [step.answer for step in steps]
         with writing_alone(self.connection):
             pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
-            self.report.rows += land_pages(self.connection, pages)
+            self.report.rows += land_pages(self.connection, self.entity, pages)
             for answer, closed in steps:
                 if closed:
                     # What is younger than the settling time, by the server's clock, could still get company.
@@ -160,10 +166,16 @@ def close_before_first_entry(pull: Pull, history: Window) -> None:
 
 
 def planned_windows(
-    connection: duckdb.DuckDBPyConnection, axis: Axis, history: Window, *, lookback: timedelta, page_size: int
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    axis: Axis,
+    history: Window,
+    *,
+    lookback: timedelta,
+    page_size: int,
 ) -> list[Window]:
-    """What a sync of `history` has to pull now, by the ledger and the lookback."""
-    newest = ledger.newest_row_at(connection, axis, page_size)
+    """What a sync of an entity's `history` has to pull now, by the ledger and the lookback."""
+    newest = ledger.newest_row_at(connection, entity, axis, page_size)
     return ledger.windows_to_pull(history, ledger.closed_windows(connection, axis), lookback, newest)
 
 

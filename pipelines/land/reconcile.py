@@ -1,12 +1,12 @@
-"""Finds by count what an incremental reading cannot see: deletions, misses, and entries stamped in the past.
+"""Finds by count what an incremental reading cannot see: deletions, misses, and records stamped in the past.
 
-The API's counts over ranges of UpdatedOn, CreatedOn, PaidOn and RefundedOn are compared with the warehouse's own; a
-range that differs is halved until it is worth listing. What is listed is landed, so a miss, a late stamp or a payment
-entered with a date of last week is repaired by being seen. An entry that is here and not in the list is looked up by
-its invoice, and marked `deleted_at` only when it is not there either: one that has merely moved is not gone.
+The API's counts over ranges of every axis of an entity are compared with the warehouse's own; a range that differs is
+halved until it is worth listing. What is listed is landed, so a miss, a late stamp or a payment entered with a date of
+last week is repaired by being seen. A record that is here and not in the list is looked up by its key (an entry by its
+invoice), and marked `deleted_at` only when it is not there either: one that has merely moved is not gone.
 
-A count cannot see a deletion and a late entry that fall into one range on all four axes. So the ranges are cut
-elsewhere in each run: what hides today is apart tomorrow.
+A count cannot see a deletion and a late record that fall into one range on all axes. So the ranges are cut elsewhere in
+each run: what hides today is apart tomorrow.
 """
 
 import random
@@ -17,12 +17,11 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
-import duckdb
 import polars as pl
 
 from pipelines.errors import BrokenPromiseError
-from pipelines.extract.axes import CREATED_ON, PAID_ON, REFUNDED_ON, UPDATED_ON, Axis
-from pipelines.extract.histories import HistoryFilters
+from pipelines.extract.axes import UPDATED_ON, Axis, Filters
+from pipelines.extract.entities import Entity
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seek import Step, seek
@@ -35,8 +34,6 @@ from pipelines.land.pull import Pull
 _PAGES_WORTH_LISTING = 36
 # Where counting begins. Each range is counted alone, so that a deletion in one cannot hide an addition in another.
 _RANGES_PER_AXIS = 18
-# UpdatedOn first: what is found gone there is left out of the counts on the others, and so looked for only once.
-_AXES = (UPDATED_ON, CREATED_ON, PAID_ON, REFUNDED_ON)
 _SAFE_LOSS_COUNT = 20
 _SAFE_LOSS_SHARE = 0.05
 
@@ -110,10 +107,10 @@ def differing(windows: list[Window], own: OwnRows, count: Count, page_size: int)
 
 
 class Suspect(NamedTuple):
-    """An entry that we hold live and that a list of its range did not hold."""
+    """A record that we hold live and that a list of its range did not hold."""
 
     id: int
-    coworker_invoice_id: int
+    key: int
     seen_at: datetime
 
 
@@ -128,25 +125,26 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> Non
     minutes since. Raises LossRefusedError before anything is marked when more than a safe share, or everything, seems
     gone.
     """
-    live_count, deleted_before = _live_count(pull.connection), _deleted_count(pull.connection)
+    live_count, deleted_before = _live_count(pull), _deleted_count(pull)
     gone: set[Suspect] = set()
     repaired = RowCounts()
-    for axis in _AXES:
+    # UpdatedOn first: what is found gone there is left out of the counts on the others, and so looked for only once.
+    for axis in pull.entity.axes:
         before = pull.report.rows
         suspects = _unlisted(pull, axis, scope, gone)
         repaired += _since(pull, before)
         if suspects:
             read_newest()
             _read_unsettled(pull)
-            suspects &= _live(pull.connection, suspects)
+            suspects &= _live(pull, suspects)
         if len(suspects | gone) > max(_SAFE_LOSS_COUNT, _SAFE_LOSS_SHARE * live_count):
-            raise _refusal(len(suspects | gone), live_count)
+            raise _refusal(pull.entity, len(suspects | gone), live_count)
         before = pull.report.rows
         gone |= _not_there(pull, suspects)
         repaired += _since(pull, before)
     if gone and len(gone) >= live_count:
-        raise _refusal(len(gone), live_count)
-    returned = deleted_before - _deleted_count(pull.connection)
+        raise _refusal(pull.entity, len(gone), live_count)
+    returned = deleted_before - _deleted_count(pull)
     _mark(pull, [suspect.id for suspect in gone])
     pull.report.deleted_count += len(gone)
     _note(pull, scope, missed=repaired.new, changed=repaired.changed, returned=returned)
@@ -157,8 +155,8 @@ def _since(pull: Pull, before: RowCounts) -> RowCounts:
 
 
 def _unlisted(pull: Pull, axis: Axis, scope: Window, gone: set[Suspect]) -> set[Suspect]:
-    """Entries that we hold where the API counts other than we do, and that it does not list there."""
-    own = OwnRows(_seconds(pull.connection, axis, gone))
+    """Records that we hold where the API counts other than we do, and that it does not list there."""
+    own = OwnRows(_seconds(pull, axis, gone))
     suspects: set[Suspect] = set()
     for window in _worth_listing(pull, axis, Window(scope.start, own.quiet_minute_before(scope.end)), own):
         suspects |= _listed_without(pull, axis, window)
@@ -187,14 +185,14 @@ def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
         pull.on_step(pull.report)
     rows = pull.connection.execute(
         f"""
-        select id, coworker_invoice_id, seen_at
-        from land.coworker_invoice_histories
+        select id, {pull.entity.lookup.column}, seen_at
+        from {pull.entity.rows}
         where
             deleted_at is null
             and {axis.column} >= $start
             and {axis.column} < $end
             and {ledger.is_placed(axis)}
-        """,  # noqa: S608 - the column is one of ours
+        """,  # noqa: S608 - names of our own
         {"start": window.start, "end": window.end},
     ).fetchall()
     return {Suspect(*row) for row in rows if row[0] not in listed}
@@ -207,64 +205,65 @@ def _read_unsettled(pull: Pull) -> None:
         pull.land(UPDATED_ON, Step(step.answer, None))
 
 
-def _live(connection: duckdb.DuckDBPyConnection, suspects: set[Suspect]) -> set[Suspect]:
+def _live(pull: Pull, suspects: set[Suspect]) -> set[Suspect]:
     """The suspects as they are now: one that an answer has held since has another `seen_at`."""
-    rows = connection.execute(
-        """
-        select id, coworker_invoice_id, seen_at
-        from land.coworker_invoice_histories
+    rows = pull.connection.execute(
+        f"""
+        select id, {pull.entity.lookup.column}, seen_at
+        from {pull.entity.rows}
         where id in (select unnest($ids)) and deleted_at is null
-        """,
+        """,  # noqa: S608 - names of our own
         {"ids": [suspect.id for suspect in suspects]},
     ).fetchall()
     return {Suspect(*row) for row in rows}
 
 
 def _not_there(pull: Pull, suspects: set[Suspect]) -> set[Suspect]:
-    """Those that the API does not list among their invoice's entries either; what it lists is landed as it is now."""
-    by_invoice = attrgetter("coworker_invoice_id")
+    """Those that the API does not list under their key either; what it lists is landed as it is now."""
+    by_key = attrgetter("key")
     gone: set[Suspect] = set()
-    for invoice_id, entries in groupby(sorted(suspects, key=by_invoice), by_invoice):
+    for key, records in groupby(sorted(suspects, key=by_key), by_key):
         listed: set[int | None] = set()
-        for answer in _entries_of(pull, invoice_id):
+        for answer in _found_by(pull, key):
             listed |= answer.ids
-            _take_back_in_time(pull.connection, answer)
+            _take_back_in_time(pull, answer)
             pull.land(UPDATED_ON, Step(answer, None))
-        gone |= {entry for entry in entries if entry.id not in listed}
+        gone |= {record for record in records if record.id not in listed}
     return gone
 
 
-def _entries_of(pull: Pull, invoice_id: int) -> Iterator[SearchAnswer]:
-    filters = HistoryFilters(coworker_invoice_id=invoice_id)
+def _found_by(pull: Pull, key: int) -> Iterator[SearchAnswer]:
+    filters = Filters(keys=(key,))
     page, is_more = 0, True
     while is_more:
         page += 1
         answer = pull.source.search(filters, page=page, size=pull.page_size, order_by="Id", direction=0)
-        if any(record.coworker_invoice_id != invoice_id for record in answer.records):
+        if any(pull.entity.key(record) != key for record in answer.records):
             raise BrokenPromiseError(
-                "The API seems to ignore the filter by invoice: run `nexudus-billing doctor`. Nothing was marked."
+                f"The API seems to ignore the filter {pull.entity.lookup.parameter}: run `nexudus-billing doctor`. "
+                "Nothing was marked as gone."
             )
         yield answer
         is_more = answer.has_next_page and answer.record_count > 0
 
 
-def _take_back_in_time(connection: duckdb.DuckDBPyConnection, answer: SearchAnswer) -> None:
-    """Let entries be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
+def _take_back_in_time(pull: Pull, answer: SearchAnswer) -> None:
+    """Let records be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
     stamps = {record.id: record.touched_at for record in answer.records}
-    connection.execute(
-        """
-        update land.coworker_invoice_histories as landed
+    pull.connection.execute(
+        f"""
+        update {pull.entity.rows} as landed
         set updated_on = now_there.updated_on
         from (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
         where landed.id = now_there.id and landed.updated_on > now_there.updated_on
-        """,
+        """,  # noqa: S608 - names of our own
         {"ids": list(stamps), "stamps": list(stamps.values())},
     )
 
 
 def _mark(pull: Pull, ids: list[int]) -> None:
     pull.connection.execute(
-        "update land.coworker_invoice_histories set deleted_at = $at where id in (select unnest($ids::bigint[]))",
+        f"update {pull.entity.rows} set deleted_at = $at where id in (select unnest($ids::bigint[]))",  # noqa: S608
         {"at": pull.report.answered_at, "ids": ids},
     )
 
@@ -284,34 +283,35 @@ def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int
     pull.connection.execute(f"insert into land.reconciliations by name select {columns}", values)
 
 
-def _refusal(count: int, live_count: int) -> LossRefusedError:
+def _refusal(entity: Entity, count: int, live_count: int) -> LossRefusedError:
     return LossRefusedError(
-        f"{count} of {live_count} entries seem gone from the API, which is likelier a fault or a lost role than a "
-        "deletion; nothing was marked. Run `nexudus-billing doctor`, and look at the entries in Nexudus."
+        f"{count} of {live_count} {entity.noun} seem gone from the API, which is likelier a fault or a lost role than "
+        f"a deletion; nothing was marked. Run `nexudus-billing doctor`, and look at the {entity.noun} in Nexudus."
     )
 
 
-def _seconds(connection: duckdb.DuckDBPyConnection, axis: Axis, gone: set[Suspect]) -> pl.Series:
-    column = connection.sql(
+def _seconds(pull: Pull, axis: Axis, gone: set[Suspect]) -> pl.Series:
+    column = pull.connection.sql(
         f"""
         select epoch({axis.column})::bigint as seconds
-        from land.coworker_invoice_histories
+        from {pull.entity.rows}
         where
             deleted_at is null
             and {axis.column} is not null
             and {ledger.is_placed(axis)}
             and id not in (select unnest($gone::bigint[]))
         order by seconds
-        """,  # noqa: S608 - the column is one of ours
+        """,  # noqa: S608 - names of our own
         params={"gone": [suspect.id for suspect in gone]},
     )
     return pl.DataFrame(column)["seconds"]
 
 
-def _live_count(connection: duckdb.DuckDBPyConnection) -> int:
-    query = "select count(*) from land.coworker_invoice_histories where deleted_at is null"
-    return int(connection.execute(query).fetchall()[0][0])
+def _live_count(pull: Pull) -> int:
+    query = f"select count(*) from {pull.entity.rows} where deleted_at is null"  # noqa: S608 - a name of our own
+    return int(pull.connection.execute(query).fetchall()[0][0])
 
 
-def _deleted_count(connection: duckdb.DuckDBPyConnection) -> int:
-    return int(connection.execute("select count(deleted_at) from land.coworker_invoice_histories").fetchall()[0][0])
+def _deleted_count(pull: Pull) -> int:
+    query = f"select count(deleted_at) from {pull.entity.rows}"  # noqa: S608 - a name of our own
+    return int(pull.connection.execute(query).fetchall()[0][0])

@@ -6,15 +6,17 @@ A file has one writer at a time; a second one waits, then says who. Writers to a
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.extract.entities import Entity
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land import checkpoints, lake
+from pipelines.land.entity_tables import ENTITIES, create_entity_tables
 from pipelines.settings import Settings
 
 SCHEMAS = ("land", "model", "record")
@@ -76,10 +78,12 @@ def warehouse_exists(settings: Settings) -> bool:
     return settings.is_lake or Path(settings.warehouse_path).exists()
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def create_tables(connection: duckdb.DuckDBPyConnection, entities: Iterable[Entity] = ENTITIES) -> None:
     """Make the schemas, the landing tables and the outbox in the current database where they are missing."""
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
+    for entity in entities:
+        create_entity_tables(connection, entity)
     for file in sorted([*sql_folder("land").glob("*.sql"), *(sql_folder("record") / "tables").glob("*.sql")]):
         connection.execute(file.read_text(encoding="utf-8"))
 

@@ -8,8 +8,8 @@ from time import sleep
 
 from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.failures import HISTORIES_PATH
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import CREATE_ROLE, HISTORIES
 from pipelines.extract.pacing import Limit, OwnLedger, Pacer, SharedLedger
 from pipelines.record.entries import Entry
 from pipelines.record.outbox import Outbox, sending_alone
@@ -114,19 +114,19 @@ class Desk:
 def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False) -> Iterator[Desk]:
     """A desk, once no other process has one. Raises TryAgainLaterError where another keeps it, WrongUseError."""
     with NexudusClient(settings) as client, sending_alone(settings), _writes_per_day(settings, clock) as pacer:
-        histories = Histories(client, settings)
+        histories = EntitySource(client, settings, HISTORIES)
         outbox = Outbox(settings, clock)
         sender = Sender(
             outbox,
             look=lambda entry: look(histories, entry),
-            post=lambda entry: client.post(HISTORIES_PATH, entry.body),
+            post=lambda entry: client.post(HISTORIES.path, entry.body, role=CREATE_ROLE),
             admit=pacer.admit,
             clock=clock,
             settle=timedelta(minutes=settings.settle_minutes),
             claim_lasts=_LAKE_CLAIM if settings.is_lake else timedelta(),
             withdraws_paid=withdraws_paid,
         )
-        yield Desk(outbox, sender, client.server_now)
+        yield Desk(outbox, sender, lambda: client.server_now(HISTORIES.path))
 
 
 def deliver_all(sender: Sender, entries: Sequence[OutboxEntry], on_entry: OnEntry) -> Delivery:

@@ -7,9 +7,12 @@ server that trims or rewrites it would then seem to hold nothing, and the entry 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import cast
 
 from pipelines.errors import BrokenPromiseError, TryAgainLaterError
-from pipelines.extract.histories import Histories, HistoryFilters
+from pipelines.extract.axes import Filters
+from pipelines.extract.entities import Source
+from pipelines.extract.histories import HistoryRecord
 from pipelines.extract.records import SearchAnswer
 from pipelines.record.entries import bracketed
 from pipelines.record.states import OutboxEntry
@@ -25,7 +28,7 @@ class Sight:
     is_paid: bool = False
 
 
-def look(source: Histories, entry: OutboxEntry) -> Sight:
+def look(source: Source, entry: OutboxEntry) -> Sight:
     """Read all entries of the invoice and find the reference among them.
 
     Raises BrokenPromiseError when the answer is not to the question, TryAgainLaterError when the list will not hold
@@ -36,7 +39,7 @@ def look(source: Histories, entry: OutboxEntry) -> Sight:
         found = [entry_id for answer in answers for entry_id in _ids_with(bracketed(entry.reference), answer)]
         if found:
             return Sight(min(found))
-        records = {record.id: record for answer in answers for record in answer.records}
+        records = {record.id: record for answer in answers for record in _entries(answer)}
         rejected = {record.raw for answer in answers for record in answer.rejected}
         if {answer.total_items for answer in answers} == {len(records) + len(rejected)}:
             return Sight(None, any(record.coworker_invoice_paid for record in records.values()))
@@ -45,11 +48,11 @@ def look(source: Histories, entry: OutboxEntry) -> Sight:
     )
 
 
-def _pages(source: Histories, invoice_id: int) -> Iterator[SearchAnswer]:
+def _pages(source: Source, invoice_id: int) -> Iterator[SearchAnswer]:
     seen = 0
     for page in count(1):
-        answer = source.search(HistoryFilters(coworker_invoice_id=invoice_id), page=page, order_by="Id")
-        if answer.page != page or any(record.coworker_invoice_id != invoice_id for record in answer.records):
+        answer = source.search(Filters(keys=(invoice_id,)), page=page, order_by="Id")
+        if answer.page != page or any(source.entity.key(record) != invoice_id for record in answer.records):
             raise BrokenPromiseError(
                 f"The API was asked for page {page} of the entries of invoice {invoice_id} and answered something "
                 "else, so nothing was sent: run `nexudus-billing doctor`."
@@ -60,8 +63,12 @@ def _pages(source: Histories, invoice_id: int) -> Iterator[SearchAnswer]:
             return
 
 
+def _entries(answer: SearchAnswer) -> list[HistoryRecord]:
+    return cast("list[HistoryRecord]", answer.records)
+
+
 def _ids_with(mark: str, answer: SearchAnswer) -> Iterator[int]:
-    yield from (record.id for record in answer.records if mark in (record.description or ""))
+    yield from (record.id for record in _entries(answer) if mark in (record.description or ""))
     for record in answer.rejected:
         if mark.encode() not in record.raw:
             continue

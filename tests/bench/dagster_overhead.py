@@ -52,7 +52,6 @@ marks = [("start", time.perf_counter(), time.process_time())]
 def mark(name): marks.append((name, time.perf_counter(), time.process_time()))
 from datetime import timedelta
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.land.pull import Pull
 from pipelines.land.landed_assets import PullConfig, _pull, _windows, history_until

@@ -32,7 +32,8 @@ WORKER = """
 import sys
 from datetime import datetime, timedelta
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land.pull import Pull
@@ -42,7 +43,7 @@ from pipelines.settings import Settings
 settings = Settings(_env_file=None)
 window = Window(*map(datetime.fromisoformat, sys.argv[1:3]))
 with NexudusClient(settings) as client, open_warehouse(settings) as connection:
-    source = Histories(client, settings)
+    source = EntitySource(client, settings, HISTORIES)
     settle = timedelta(minutes=settings.settle_minutes)
     Pull(connection, source, settings.page_size, sys.argv[1], settle).read(UPDATED_ON, [window])
 """

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from pipelines.extract.histories import NO_FILTERS, HistoryFilters
-from pipelines.extract.records import HistoryRecord, SearchAnswer
+from pipelines.extract.axes import EVERYTHING, Filters
+from pipelines.extract.entities import Entity
+from pipelines.extract.histories import HISTORIES, HistoryRecord
+from pipelines.extract.records import SearchAnswer
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 FilterEnd = Literal["second", "minute", "whole minute", "exclusive"]
 Order = Literal["0 ascends", "1 ascends", "always descends", "by id", "by created", "none"]
-AXES = ("updated_on", "created_on", "coworker_invoice_paid_on", "coworker_invoice_refunded_on")
 
 
 def at(seconds: int) -> datetime:
@@ -41,6 +42,7 @@ class MovingTable:
     paid: dict[int, datetime] = field(default_factory=dict)
     halves_sizes: bool = False
     shows_null: bool = False
+    entity: Entity = HISTORIES
 
     def __post_init__(self):
         # Ids are given in order of creation, and a row is updated no earlier than it is created.
@@ -48,7 +50,7 @@ class MovingTable:
         for row_id in sorted(self.rows, reverse=True):
             latest = self.created[row_id] = min(latest, self.rows[row_id])
 
-    def search(self, filters: HistoryFilters = NO_FILTERS, *, page=1, size=None, order_by=None, direction=None):
+    def search(self, filters: Filters = EVERYTHING, *, page=1, size=None, order_by=None, direction=None):
         self.requests += 1
         self.now += timedelta(seconds=self.rng.randint(0, 2))
         for _ in range(self.changes_between):
@@ -71,12 +73,11 @@ class MovingTable:
             answered_at=self.now,
         )
 
-    def holds(self, filters: HistoryFilters, row_id: int) -> bool:
-        if filters.coworker_invoice_id is not None:
-            return filters.coworker_invoice_id == row_id // 3
-        return all(
-            self.is_within(self.value(row_id, axis), getattr(filters, f"from_{axis}"), getattr(filters, f"to_{axis}"))
-            for axis in AXES
+    def holds(self, filters: Filters, row_id: int) -> bool:
+        if filters.keys:
+            return row_id // 3 in filters.keys
+        return filters.axis is None or self.is_within(
+            self.value(row_id, filters.axis.column), filters.start, filters.end
         )
 
     def value(self, row_id: int, axis: str) -> datetime | None:

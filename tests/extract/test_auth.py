@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.errors import RefusedError, WrongUseError
 from pipelines.extract.auth import one_time_code, own_directory, read_token
-from pipelines.extract.failures import HISTORIES_PATH
+from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.tokens import User
 
 ONE = {"page": "1", "size": "1"}
@@ -46,12 +46,12 @@ def test_a_secret_that_is_none_is_named_and_not_quoted(secret):
 
 def test_one_login_serves_every_client_of_the_data_directory(small_sandbox, client_for):
     for _ in range(3):
-        client_for(small_sandbox).get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox).get(HISTORIES.path, ONE)
     assert len(token_requests(small_sandbox)) == 1
 
 
 def test_what_is_kept_is_for_its_owner_only(small_sandbox, client_for, settings_for):
-    client_for(small_sandbox, request_spacing_ms=1).get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox, request_spacing_ms=1).get(HISTORIES.path, ONE)
     data_dir = settings_for(small_sandbox.base_url).data_dir
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [data_dir, *data_dir.iterdir()]}
     assert modes.pop("data") == 0o700
@@ -61,10 +61,10 @@ def test_what_is_kept_is_for_its_owner_only(small_sandbox, client_for, settings_
 
 def test_a_token_is_renewed_by_refresh_before_it_ends(small_sandbox, client_for, fake_time):
     client = client_for(small_sandbox)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     small_sandbox.tokens.users[0].password = "changed since"  # only a refresh can renew
     fake_time.now += timedelta(seconds=604_799 - 299)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     assert len(token_requests(small_sandbox)) == 2
     assert [one.status for one in small_sandbox.requests.seen] == [200] * 4  # no 401 was needed to know
 
@@ -73,47 +73,47 @@ def test_a_short_lived_token_is_not_renewed_at_each_request(small_sandbox, clien
     small_sandbox.knobs.token_expires_in_seconds = 60
     client = client_for(small_sandbox)
     for _ in range(5):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
     assert len(token_requests(small_sandbox)) == 1
 
 
 def test_a_token_refused_in_mid_sync_is_renewed_once(small_sandbox, client_for):
     client = client_for(small_sandbox)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     small_sandbox.tokens.end_access_tokens()
-    assert client.get(HISTORIES_PATH, ONE).status == 200
+    assert client.get(HISTORIES.path, ONE).status == 200
     assert len(token_requests(small_sandbox)) == 2
 
 
 def test_when_the_refresh_token_has_ended_the_password_counts(small_sandbox, client_for):
     client = client_for(small_sandbox)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     small_sandbox.tokens.end_access_tokens()
     small_sandbox.tokens.end_refresh_tokens()
-    assert client.get(HISTORIES_PATH, ONE).status == 200
+    assert client.get(HISTORIES.path, ONE).status == 200
     assert [one.status for one in token_requests(small_sandbox)] == [200, 400, 200]
 
 
 def test_the_client_id_is_made_once_and_sent_with_the_refresh(small_sandbox, client_for, settings_for):
-    client_for(small_sandbox).get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox).get(HISTORIES.path, ONE)
     path = settings_for(small_sandbox.base_url).data_dir / "client_id"
     made = path.read_text()
     small_sandbox.tokens.end_access_tokens()
     small_sandbox.tokens.users[0].password = "changed since"
-    client_for(small_sandbox).get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox).get(HISTORIES.path, ONE)
     assert path.read_text() == made
     assert {one.client_id for one in small_sandbox.tokens._refresh.values()} == {made}
 
 
 def test_a_client_id_may_be_given(small_sandbox, client_for):
-    client_for(small_sandbox, client_id="finance-night").get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox, client_id="finance-night").get(HISTORIES.path, ONE)
     assert {one.client_id for one in small_sandbox.tokens._refresh.values()} == {"finance-night"}
 
 
 def test_another_user_never_gets_the_token_of_the_first(small_sandbox, client_for):
     small_sandbox.tokens.users.append(User("second@example.com", "other"))
-    client_for(small_sandbox).get(HISTORIES_PATH, ONE)
-    client_for(small_sandbox, username="second@example.com", password="other").get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox).get(HISTORIES.path, ONE)
+    client_for(small_sandbox, username="second@example.com", password="other").get(HISTORIES.path, ONE)
     users = [access.username for access in small_sandbox.tokens._access.values()]
     assert users == ["admin@example.com", "second@example.com"]
 
@@ -122,12 +122,12 @@ def test_another_user_never_gets_the_token_of_the_first(small_sandbox, client_fo
 def test_a_broken_cache_file_only_costs_a_login(small_sandbox, client_for, settings_for, kept):
     own_directory(data_dir := settings_for(small_sandbox.base_url).data_dir)
     (data_dir / "token.json").write_text(kept)
-    assert client_for(small_sandbox).get(HISTORIES_PATH, ONE).status == 200
+    assert client_for(small_sandbox).get(HISTORIES.path, ONE).status == 200
 
 
 def test_a_fixed_token_needs_no_login_and_no_file(small_sandbox, client_for, settings_for):
     token = small_sandbox.tokens.issue()
-    client_for(small_sandbox, access_token=token, username=None, password=None).get(HISTORIES_PATH, ONE)
+    client_for(small_sandbox, access_token=token, username=None, password=None).get(HISTORIES.path, ONE)
     assert token_requests(small_sandbox) == []
     assert not settings_for(small_sandbox.base_url).data_dir.exists()
 
@@ -135,14 +135,14 @@ def test_a_fixed_token_needs_no_login_and_no_file(small_sandbox, client_for, set
 def test_a_fixed_token_that_has_ended_is_named(small_sandbox, client_for):
     client = client_for(small_sandbox, access_token="ended", username=None, password=None)
     with pytest.raises(RefusedError, match="NEXUDUS_ACCESS_TOKEN"):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
     assert len(small_sandbox.requests) == 1
 
 
 @pytest.mark.parametrize("missing", [{"username": None}, {"password": None}, {"username": "", "password": ""}])
 def test_without_a_login_the_settings_are_named(small_sandbox, client_for, missing):
     with pytest.raises(WrongUseError, match="NEXUDUS_USERNAME and NEXUDUS_PASSWORD"):
-        client_for(small_sandbox, **missing).get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox, **missing).get(HISTORIES.path, ONE)
     assert len(small_sandbox.requests) == 0
 
 
@@ -150,26 +150,26 @@ def test_without_a_login_the_settings_are_named(small_sandbox, client_for, missi
 def test_a_wrong_password_is_said_at_once(small_sandbox, client_for, status):
     small_sandbox.knobs.bad_login_status = status
     with pytest.raises(RefusedError, match="NEXUDUS_USERNAME and NEXUDUS_PASSWORD"):
-        client_for(small_sandbox, password="wrong").get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox, password="wrong").get(HISTORIES.path, ONE)
     assert len(small_sandbox.requests) == 1
 
 
 def test_a_user_with_two_factors_needs_the_secret(small_sandbox, client_for):
     small_sandbox.tokens.users[0].totp_secret = SECRET
     with pytest.raises(RefusedError, match="set NEXUDUS_TOTP_SECRET"):
-        client_for(small_sandbox).get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox).get(HISTORIES.path, ONE)
 
 
 def test_a_user_with_two_factors_gets_in_with_the_secret(small_sandbox, client_for, fake_time):
     small_sandbox.tokens.users[0].totp_secret = SECRET
     fake_time.now = datetime.now(UTC)
-    assert client_for(small_sandbox, totp_secret=SECRET).get(HISTORIES_PATH, ONE).status == 200
+    assert client_for(small_sandbox, totp_secret=SECRET).get(HISTORIES.path, ONE).status == 200
 
 
 def test_a_wrong_second_factor_names_the_secret(small_sandbox, client_for):
     small_sandbox.tokens.users[0].totp_secret = SECRET
     with pytest.raises(RefusedError, match="NEXUDUS_TOTP_SECRET"):
-        client_for(small_sandbox, totp_secret="MFRGGZDFMZTWQ2LK").get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox, totp_secret="MFRGGZDFMZTWQ2LK").get(HISTORIES.path, ONE)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 404])
@@ -190,7 +190,7 @@ def test_the_returned_life_is_used(expires_in, life):
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "ümlaut"])
 def test_a_token_that_no_header_can_carry_is_refused_before_it_is_sent(small_sandbox, client_for, token):
     with pytest.raises(WrongUseError, match="NEXUDUS_ACCESS_TOKEN"):
-        client_for(small_sandbox, access_token=token).get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox, access_token=token).get(HISTORIES.path, ONE)
 
 
 def test_a_client_id_that_no_header_can_carry_is_refused_before_it_is_sent(small_sandbox, client_for):
@@ -228,7 +228,7 @@ with NexudusClient(settings) as client:
 @pytest.mark.parametrize("ended", [False, True])
 def test_two_processes_that_renew_at_once_cost_one_renewal(small_sandbox, client_for, tmp_path, ended):
     if ended:
-        client_for(small_sandbox).get(HISTORIES_PATH, ONE)
+        client_for(small_sandbox).get(HISTORIES.path, ONE)
         small_sandbox.tokens.end_access_tokens()
         small_sandbox.tokens.users[0].password = "changed since"
     before = len(token_requests(small_sandbox))

@@ -16,8 +16,9 @@ import pytest
 from pipelines.errors import RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract import failures
 from pipelines.extract.client import DeepPageError, NexudusClient
-from pipelines.extract.failures import HISTORIES_PATH, UncertainWriteError
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.failures import UncertainWriteError
+from pipelines.extract.histories import CREATE_ROLE, HISTORIES
 
 ONE = {"page": "1", "size": "1"}
 ENTRY = {"CoworkerInvoiceId": 1, "Name": "n", "Description": "d"}
@@ -29,20 +30,20 @@ PASSING = [*THROTTLES, "error_500", "error_502", "error_503", "reset", "reset_mi
 def ready(small_sandbox, client_for):
     """A sandbox, and a client that has logged in."""
     client = client_for(small_sandbox)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     return small_sandbox, client
 
 
 def ask_often(client, times):
     for _ in range(times):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
 
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_passes_is_asked_again(ready, fault):
     sandbox, client = ready
     sandbox.faults.inject(fault, times=2)
-    assert client.get(HISTORIES_PATH, ONE).status == 200
+    assert client.get(HISTORIES.path, ONE).status == 200
     assert client.retry_count == 2
     assert (client.request_count, client.data_request_count) == (5, 4)
     assert len(sandbox.requests) == 5
@@ -55,7 +56,7 @@ def test_the_wait_that_was_asked_for_is_kept(ready, fake_time, fault, asked):
     sandbox.knobs.throttle_wait_seconds = asked
     sandbox.faults.inject(fault)
     before = fake_time.now
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     waited = (fake_time.now - before).total_seconds()
     assert asked <= waited <= asked + 2  # dates and headers have whole seconds
     assert client.waited_seconds == pytest.approx(waited)
@@ -66,7 +67,7 @@ def test_a_throttle_of_more_than_five_minutes_ends_the_run(ready, fake_time):
     sandbox.knobs.throttle_wait_seconds = 900
     sandbox.faults.inject("throttle_409")
     with pytest.raises(failures.ThrottledError, match="resumable: throttled by the API for another 900 s"):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
     assert fake_time.naps == []
 
 
@@ -78,7 +79,7 @@ def test_the_pause_of_one_client_holds_the_others_of_the_data_directory(ready, c
     sandbox.faults.inject("throttle_409")
     for one in (first, second):
         with pytest.raises(failures.ThrottledError):
-            one.get(HISTORIES_PATH, ONE)
+            one.get(HISTORIES.path, ONE)
     assert len(sandbox.requests) == 3
 
 
@@ -87,7 +88,7 @@ def test_what_does_not_pass_is_given_up_after_six_attempts(ready, fault):
     sandbox, client = ready
     setattr(sandbox.knobs, f"{fault}_rate", 1.0)
     with pytest.raises(TryAgainLaterError):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
     assert client.retry_count == 5
 
 
@@ -112,7 +113,7 @@ def test_a_missing_role_is_named_and_not_asked_for_again(ready, status):
     sandbox.knobs.roles, sandbox.knobs.missing_role_status = "CoworkerInvoice-List", status
     before = len(sandbox.requests)
     with pytest.raises(RefusedError, match="`CoworkerInvoiceHistory-List`"):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE, role=HISTORIES.list_role)
     # A 401 may be an ended token: one renewal and one more try. A 403 is neither.
     assert len(sandbox.requests) - before == (3 if status == 401 else 1)
     assert client.retry_count == 0
@@ -122,7 +123,7 @@ def test_403_on_a_later_page_is_an_error_of_its_own(ready):
     sandbox, client = ready
     sandbox.knobs.deep_page_403_after = 58
     with pytest.raises(DeepPageError):
-        client.get(HISTORIES_PATH, {"page": "59", "size": "1"})
+        client.get(HISTORIES.path, {"page": "59", "size": "1"})
     assert client.retry_count == 0
 
 
@@ -130,7 +131,7 @@ def test_a_missing_required_filter_is_an_error_of_its_own(ready):
     sandbox, client = ready
     sandbox.knobs.required_filter = "CoworkerInvoiceHistory_CoworkerInvoice"
     with pytest.raises(failures.MissingFilterError, match="CoworkerInvoiceHistory_CoworkerInvoice"):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
     assert client.retry_count == 0
 
 
@@ -140,7 +141,7 @@ def test_a_throttled_write_was_not_done_and_is_sent_again(ready, fault):
     sandbox.faults.inject(fault)
     invoice_id = next(iter(sandbox.store.invoices))
     before = len(sandbox.store)
-    assert client.post(HISTORIES_PATH, ENTRY | {"CoworkerInvoiceId": invoice_id}).status == 200
+    assert client.post(HISTORIES.path, ENTRY | {"CoworkerInvoiceId": invoice_id}).status == 200
     assert len(sandbox.store) == before + 1
 
 
@@ -154,48 +155,48 @@ def test_a_write_in_doubt_is_never_sent_again(ready, fault):
     before = len(sandbox.store)
     sandbox.faults.inject(fault)
     with pytest.raises(UncertainWriteError, match="look whether the entry is there"):
-        client.post(HISTORIES_PATH, ENTRY | {"CoworkerInvoiceId": invoice_id})
-    assert sum(one.method == "POST" and one.path == HISTORIES_PATH for one in sandbox.requests.seen) == 1
+        client.post(HISTORIES.path, ENTRY | {"CoworkerInvoiceId": invoice_id})
+    assert sum(one.method == "POST" and one.path == HISTORIES.path for one in sandbox.requests.seen) == 1
     assert len(sandbox.store) == before + fault.endswith("_after")
 
 
 def test_a_write_that_times_out_is_in_doubt(small_sandbox, client_for):
     client = client_for(small_sandbox, timeout_seconds=0.5)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     small_sandbox.knobs.slow_seconds = 1.5
     small_sandbox.faults.inject("write_late_after")
     with pytest.raises(UncertainWriteError, match="NEXUDUS_TIMEOUT_SECONDS"):
-        client.post(HISTORIES_PATH, ENTRY | {"CoworkerInvoiceId": next(iter(small_sandbox.store.invoices))})
+        client.post(HISTORIES.path, ENTRY | {"CoworkerInvoiceId": next(iter(small_sandbox.store.invoices))})
 
 
 def test_a_read_that_times_out_is_asked_again(small_sandbox, client_for):
     client = client_for(small_sandbox, timeout_seconds=0.5)
-    client.get(HISTORIES_PATH, ONE)
+    client.get(HISTORIES.path, ONE)
     small_sandbox.knobs.slow_seconds = 1.5
     small_sandbox.faults.inject("slow")
-    assert client.get(HISTORIES_PATH, ONE).status == 200
+    assert client.get(HISTORIES.path, ONE).status == 200
     assert client.retry_count == 1
 
 
 def test_the_server_s_clock_counts_not_ours(ready):
     sandbox, client = ready
     sandbox.clock.set(datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC))
-    reply = client.get(HISTORIES_PATH, ONE)
+    reply = client.get(HISTORIES.path, ONE)
     assert reply.answered_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    assert timedelta() <= client.server_now() - reply.answered_at < timedelta(seconds=2)
+    assert timedelta() <= client.server_now(HISTORIES.path) - reply.answered_at < timedelta(seconds=2)
 
 
 def test_the_server_s_clock_is_asked_for_by_the_smallest_request(small_sandbox, client_for):
     token = small_sandbox.tokens.issue()
     client = client_for(small_sandbox, access_token=token)
-    assert abs(client.server_now() - small_sandbox.clock.now_at()) < timedelta(seconds=2)
+    assert abs(client.server_now(HISTORIES.path) - small_sandbox.clock.now_at()) < timedelta(seconds=2)
     assert [one.params for one in small_sandbox.requests.seen] == [ONE]
 
 
 def test_without_a_date_header_our_clock_counts(ready, fake_time):
     sandbox, client = ready
     sandbox.knobs.date_header = False
-    assert client.get(HISTORIES_PATH, ONE).answered_at == fake_time.now
+    assert client.get(HISTORIES.path, ONE).answered_at == fake_time.now
 
 
 def test_four_threads_share_one_client(ready):
@@ -203,7 +204,7 @@ def test_four_threads_share_one_client(ready):
     sandbox.knobs.error_503_rate = 0.02
     sandbox.knobs.token_dies_after_requests = 30
     with ThreadPoolExecutor(4) as threads:
-        statuses = list(threads.map(lambda _: client.get(HISTORIES_PATH, ONE).status, range(120)))
+        statuses = list(threads.map(lambda _: client.get(HISTORIES.path, ONE).status, range(120)))
     assert statuses == [200] * 120
     assert client.request_count == len(sandbox.requests)
     assert client.data_request_count == sandbox.requests.data_count
@@ -211,14 +212,14 @@ def test_four_threads_share_one_client(ready):
 
 def test_a_new_token_that_ends_while_its_question_waits_is_no_missing_role(small_sandbox, settings_for):
     def others_use_it_up(_):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
         small_sandbox.tokens.end_access_tokens()
 
     with NexudusClient(settings_for(small_sandbox.base_url), sleep=others_use_it_up) as client:
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
         small_sandbox.tokens.end_access_tokens()
         small_sandbox.faults.inject("error_503", after=1)
-        assert client.get(HISTORIES_PATH, ONE).status == 200
+        assert client.get(HISTORIES.path, ONE).status == 200
     assert [one.status for one in small_sandbox.requests.seen][2:] == [401, 200, 503, 200, 401, 200, 200]
 
 
@@ -227,7 +228,7 @@ def test_a_missing_role_to_write_is_named_after_one_renewal(ready):
     sandbox.knobs.roles = "CoworkerInvoiceHistory-List"
     before = len(sandbox.requests)
     with pytest.raises(RefusedError, match="`CoworkerInvoiceHistory-Create`"):
-        client.post(HISTORIES_PATH, ENTRY)
+        client.post(HISTORIES.path, ENTRY, role=CREATE_ROLE)
     assert [one.status for one in list(sandbox.requests.seen)[before:]] == [401, 200, 401]
 
 
@@ -235,7 +236,7 @@ def test_a_paced_client_is_never_throttled(small_sandbox, settings_for):
     small_sandbox.knobs.enforce_limits = True
     with NexudusClient(settings_for(small_sandbox.base_url, request_spacing_ms=110)) as client:
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(lambda _: client.get(HISTORIES_PATH, ONE), range(15)))
+            list(threads.map(lambda _: client.get(HISTORIES.path, ONE), range(15)))
         assert client.retry_count == 0
     assert {one.status for one in small_sandbox.requests.seen} == {200}
 
@@ -253,7 +254,7 @@ def test_an_unreachable_host_is_named(settings_for, fake_time, address):
     url = address.format(port=closed_port())
     with NexudusClient(settings_for(url), clock=fake_time.clock, sleep=fake_time.sleep) as client:
         with pytest.raises(TryAgainLaterError, match=rf"{url.split('//')[1]} cannot be reached.*NEXUDUS_BASE_URL"):
-            client.get(HISTORIES_PATH, ONE)
+            client.get(HISTORIES.path, ONE)
         assert client.request_count == 2
 
 
@@ -309,7 +310,7 @@ def other_server(status, headers, body, context=None):
 
 def ask(settings, fake_time):
     with NexudusClient(settings, clock=fake_time.clock, sleep=fake_time.sleep) as client:
-        return client.get(HISTORIES_PATH, ONE)
+        return client.get(HISTORIES.path, ONE)
 
 
 @pytest.mark.parametrize(
@@ -331,11 +332,11 @@ def test_another_server_s_page_is_not_taken_for_the_api(settings_for, fake_time,
     assert error is TryAgainLaterError or "NEXUDUS_BASE_URL" in str(caught.value)
 
 
-def test_another_server_s_404_does_not_mean_that_an_entry_is_gone(settings_for):
+def test_another_server_s_404_does_not_mean_that_nothing_is_there(settings_for):
     with other_server(404, {}, b"<html>Not here</html>") as port:
         settings = settings_for(f"http://127.0.0.1:{port}", access_token="t")
         with NexudusClient(settings) as client, pytest.raises(failures.NotFoundError, match="NEXUDUS_BASE_URL"):
-            Histories(client, settings).get_one(1)
+            EntitySource(client, settings, HISTORIES).search()
 
 
 def test_a_redirect_of_data_is_not_followed(settings_for, fake_time):
@@ -370,7 +371,7 @@ def test_the_loopback_is_reached_past_any_proxy(small_sandbox, client_for, monke
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert client_for(small_sandbox).get(HISTORIES_PATH, ONE).status == 200
+    assert client_for(small_sandbox).get(HISTORIES.path, ONE).status == 200
 
 
 @pytest.fixture
@@ -410,5 +411,5 @@ def test_a_session_cookie_is_not_kept(settings_for):
         other_server(200, {"Set-Cookie": "session=1; Path=/"}, b"{}") as port,
         NexudusClient(settings_for(f"http://127.0.0.1:{port}", access_token="t")) as client,
     ):
-        client.get(HISTORIES_PATH, ONE)
+        client.get(HISTORIES.path, ONE)
         assert len(client._http.cookies) == 0

@@ -8,7 +8,8 @@ import pytest
 from pipelines.errors import WrongUseError
 from pipelines.extract.doctor import NAMES, examine, exit_code
 from pipelines.extract.doctor_readings import ties_finding
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.knobs import PROFILES, make_knobs
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
@@ -205,6 +206,6 @@ def test_the_exit_code_is_that_of_a_command_that_meets_the_same(examined, knobs,
 
 def test_ties_without_ties_are_not_judged(tenant, client_for, settings_for):
     tenant.knobs.shuffle_ties = True
-    histories = Histories(client_for(tenant), settings_for(tenant.base_url))
+    histories = EntitySource(client_for(tenant), settings_for(tenant.base_url), HISTORIES)
     one = histories.search(size=1, order_by="UpdatedOn")
     assert ties_finding(one, one).verdict == "unknown"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import BrokenPromiseError, RefusedError, WrongUseError
 from pipelines.extract import failures
-from pipelines.extract.failures import HISTORIES_PATH, Verdict
+from pipelines.extract.failures import Verdict
+from pipelines.extract.histories import CREATE_ROLE, HISTORIES
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -88,8 +89,8 @@ def test_retries_never_exceed_a_tenth_and_twenty(failing):
     ],
 )
 def test_a_refusal_says_what_to_do(method, status, body, page, kind, words):  # noqa: PLR0917 - columns of the table
-    location = "https://other.example/login?token=abc"
-    error = failures.refusal(method, HISTORIES_PATH, status, body, page=page, location=location)
+    location, role = "https://other.example/login?token=abc", CREATE_ROLE if method == "POST" else HISTORIES.list_role
+    error = failures.refusal(method, HISTORIES.path, status, body, role=role, page=page, location=location)
     assert type(error) is kind
     assert words in str(error)
     assert "abc" not in str(error)

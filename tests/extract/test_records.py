@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_records import ANSWERED_AT, RECORD, answer, wire
 
-from pipelines.extract.records import (
-    FIELD_NAMES,
-    EnvelopeError,
-    HistoryRecord,
-    RejectedRecord,
-    decode_record,
-    decode_search,
-)
+from pipelines.extract.histories import HISTORIES, HistoryRecord
+from pipelines.extract.records import EnvelopeError, RejectedRecord, decode_search
 
 
 def at(*parts):
@@ -24,25 +18,25 @@ def at(*parts):
 
 
 def read(**changes):
-    record = decode_record(wire(**changes))
+    record = HISTORIES.contract.read(wire(**changes))
     assert isinstance(record, HistoryRecord), record
     return record
 
 
 def refusal(raw):
-    rejected = decode_record(raw)
+    rejected = HISTORIES.contract.read(raw)
     assert isinstance(rejected, RejectedRecord), rejected
     return rejected
 
 
 def test_every_documented_field_has_a_column_and_every_column_a_documented_field():
-    assert set(FIELD_NAMES.values()) == set(RECORD)
+    assert set(HISTORIES.contract.columns.values()) == set(RECORD)
 
 
 def test_every_documented_field_is_read_as_what_it_means():
     record = read(LocalizationDetails=[{"Language": "es"}], CustomFields={"Region": "North"}, SystemId="legacy-7")
 
-    assert {name: getattr(record, name) for name in FIELD_NAMES} == {
+    assert {name: getattr(record, name) for name in HISTORIES.contract.columns} == {
         "coworker_invoice_id": 61870047,
         "coworker_invoice_coworker_id": 8201345,
         "coworker_invoice_business_id": 1414970,
@@ -91,7 +85,7 @@ def test_every_documented_field_is_read_as_what_it_means():
     ],
 )
 def test_numbers_and_flags_may_come_as_text(field, written, meant):
-    column = next(column for column, name in FIELD_NAMES.items() if name == field)
+    column = next(column for column, name in HISTORIES.contract.columns.items() if name == field)
 
     assert getattr(read(**{field: written}), column) == meant
 
@@ -130,7 +124,7 @@ def test_a_record_with_no_unknown_field_has_no_extra():
 
 
 def test_all_but_the_ids_and_the_time_may_be_missing():
-    record = decode_record(b'{"Id": 7, "CoworkerInvoiceId": 1, "CreatedOn": "2025-01-10T08:00:00Z"}')
+    record = HISTORIES.contract.read(b'{"Id": 7, "CoworkerInvoiceId": 1, "CreatedOn": "2025-01-10T08:00:00Z"}')
 
     assert (record.id, record.touched_at, record.coworker_invoice_total_amount) == (7, at(2025, 1, 10, 8), None)
 
@@ -142,7 +136,7 @@ amounts = st.integers(-(10**18) + 1, 10**18 - 1).map(lambda units: Decimal(units
 def test_money_survives_the_wire_to_the_last_digit(amount, as_text):
     raw = wire(CoworkerInvoiceTotalAmount="@").replace(b'"@"', (f'"{amount:f}"' if as_text else f"{amount:f}").encode())
 
-    record = decode_record(raw)
+    record = HISTORIES.contract.read(raw)
 
     assert record.coworker_invoice_total_amount == amount
     assert isinstance(record.coworker_invoice_total_amount, Decimal)
@@ -152,7 +146,7 @@ def test_money_survives_the_wire_to_the_last_digit(amount, as_text):
 def test_money_survives_beside_a_field_that_nobody_documented(amount):
     raw = wire(CoworkerInvoiceTotalAmount="@", Unknown=1).replace(b'"@"', f"{amount:f}".encode())
 
-    assert decode_record(raw).coworker_invoice_total_amount == amount
+    assert HISTORIES.contract.read(raw).coworker_invoice_total_amount == amount
 
 
 @pytest.mark.parametrize(
@@ -197,7 +191,9 @@ def test_what_is_no_object_is_no_record(raw):
 
 
 def test_an_answer_is_read_with_what_the_server_says_of_it():
-    found = decode_search(answer(wire(), CurrentPage=3, TotalItems=76, CurrentOrderField="UpdatedOn"), ANSWERED_AT)
+    found = decode_search(
+        answer(wire(), CurrentPage=3, TotalItems=76, CurrentOrderField="UpdatedOn"), ANSWERED_AT, HISTORIES.contract
+    )
 
     assert [record.id for record in found.records] == [87654321]
     assert (found.page, found.page_size, found.total_items, found.order_field) == (3, 25, 76, "UpdatedOn")
@@ -206,7 +202,7 @@ def test_an_answer_is_read_with_what_the_server_says_of_it():
 
 
 def test_a_broken_record_keeps_none_of_the_others_back():
-    found = decode_search(answer(wire(Id=1), wire(Id=2, UpdatedOn="soon"), wire(Id=3)), ANSWERED_AT)
+    found = decode_search(answer(wire(Id=1), wire(Id=2, UpdatedOn="soon"), wire(Id=3)), ANSWERED_AT, HISTORIES.contract)
 
     assert [record.id for record in found.records] == [1, 3]
     assert [record.id for record in found.rejected] == [2]
@@ -216,7 +212,7 @@ def test_a_broken_record_keeps_none_of_the_others_back():
 def test_a_server_that_does_not_speak_of_the_next_page_is_believed_by_its_count():
     body = b'{"Records": [' + wire() + b'], "CurrentPage": 1, "TotalItems": 9}'
 
-    found = decode_search(body, ANSWERED_AT)
+    found = decode_search(body, ANSWERED_AT, HISTORIES.contract)
 
     assert found.has_next_page
     assert found.page_size == 1
@@ -239,7 +235,7 @@ def test_a_server_that_does_not_speak_of_the_next_page_is_believed_by_its_count(
 )
 def test_a_body_that_is_not_the_envelope_is_refused_and_the_likely_cause_named(body, cause):
     with pytest.raises(EnvelopeError, match=cause):
-        decode_search(body, ANSWERED_AT)
+        decode_search(body, ANSWERED_AT, HISTORIES.contract)
 
 
 @pytest.mark.parametrize(
@@ -254,17 +250,17 @@ def test_a_body_that_is_not_the_envelope_is_refused_and_the_likely_cause_named(b
 def test_half_an_emoji_does_not_make_its_page_unreadable(written, read):
     body = answer(wire(), wire(Id=2, Description="@").replace(b"@", written))
 
-    first, second = decode_search(body, ANSWERED_AT).records
+    first, second = decode_search(body, ANSWERED_AT, HISTORIES.contract).records
 
     assert (first.description, second.description) == ("FAILED: Insufficient funds.", read)
 
 
 def test_the_latest_time_that_dot_net_knows_is_read():
-    record = decode_record(wire(CoworkerInvoiceDueDate="9999-12-31T23:59:59.9999999"))
+    record = HISTORIES.contract.read(wire(CoworkerInvoiceDueDate="9999-12-31T23:59:59.9999999"))
 
     assert record.coworker_invoice_due_date == datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def test_json_nested_without_end_is_refused_in_a_sentence():
     with pytest.raises(EnvelopeError, match="not the documented envelope"):
-        decode_search(b'{"Records": ' + b"[" * 100_000, ANSWERED_AT)
+        decode_search(b'{"Records": ' + b"[" * 100_000, ANSWERED_AT, HISTORIES.contract)

@@ -10,7 +10,7 @@ import pytest
 from wire_records import ANSWERED_AT, wire
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.extract.records import decode_record
+from pipelines.extract.histories import HISTORIES
 from pipelines.land import lake
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, warehouse_name, writing_alone
@@ -21,8 +21,8 @@ TABLE = "land.coworker_invoice_histories"
 
 def land(connection, *raws, seen=0):
     with writing_alone(connection):
-        records = [decode_record(raw) for raw in raws]
-        return land_pages(connection, [Page(records, [], ANSWERED_AT + timedelta(minutes=seen))])
+        records = [HISTORIES.contract.read(raw) for raw in raws]
+        return land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT + timedelta(minutes=seen))])
 
 
 def rows(connection, table=TABLE):
@@ -65,7 +65,7 @@ def test_a_reader_cannot_write(lake_settings):
 def test_a_page_that_fails_leaves_nothing(lake_settings):
     def land_and_break(connection):
         with writing_alone(connection):
-            land_pages(connection, [Page([decode_record(wire(Id=2))], [], ANSWERED_AT)])
+            land_pages(connection, HISTORIES, [Page([HISTORIES.contract.read(wire(Id=2))], [], ANSWERED_AT)])
             raise KeyboardInterrupt
 
     with open_warehouse(lake_settings) as connection:

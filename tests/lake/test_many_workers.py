@@ -12,7 +12,7 @@ import pytest
 from tested_warehouse import as_environment
 from wire_records import ANSWERED_AT, wire
 
-from pipelines.extract.records import decode_record
+from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, writing_alone
 
@@ -23,13 +23,13 @@ TABLE = "land.coworker_invoice_histories"
 WORKER = """
 import sys
 from wire_records import ANSWERED_AT, wire
-from pipelines.extract.records import decode_record
+from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, writing_alone
 from pipelines.settings import Settings
 
 with open_warehouse(Settings(_env_file=None)) as connection, writing_alone(connection):
-    land_pages(connection, [Page([decode_record(wire(Id=1, Name="worker"))], [], ANSWERED_AT)])
+    land_pages(connection, HISTORIES, [Page([HISTORIES.contract.read(wire(Id=1, Name="worker"))], [], ANSWERED_AT)])
     print("landed", flush=True)
     sys.stdin.read()
 """
@@ -61,8 +61,8 @@ def worker_inside_its_turn(settings):
 
 def land(settings, minute, ids, name):
     with open_warehouse(settings) as connection, writing_alone(connection):
-        records = [decode_record(wire(Id=row_id, Name=name)) for row_id in ids]
-        return land_pages(connection, [Page(records, [], ANSWERED_AT + timedelta(minutes=minute))])
+        records = [HISTORIES.contract.read(wire(Id=row_id, Name=name)) for row_id in ids]
+        return land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT + timedelta(minutes=minute))])
 
 
 def rows(settings, columns):

@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.extract.axes import CREATED_ON, UPDATED_ON
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
 from pipelines.land.pull import Pull
@@ -83,7 +84,7 @@ def source(start_sandbox, tmp_path):
         now += timedelta(seconds=seconds)
 
     with NexudusClient(settings, clock=lambda: now, sleep=sleep) as client:
-        yield sandbox, Histories(client, settings)
+        yield sandbox, EntitySource(client, settings, HISTORIES)
 
 
 def test_the_same_hostile_history_ends_in_the_same_rows_and_figures(source, lake_settings, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from wire_records import ANSWERED_AT, wire
 
 from pipelines.definitions import build_definitions
-from pipelines.extract.records import decode_record
+from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, writing_alone
 from pipelines.settings import Settings
@@ -22,8 +22,8 @@ def test_the_job_of_the_schedule_leaves_one_file_of_many(lake_of):
     with open_warehouse(settings) as connection:
         for number in range(3):
             with writing_alone(connection):
-                records = [decode_record(wire(Id=100 * number + i)) for i in range(60)]
-                land_pages(connection, [Page(records, [], ANSWERED_AT)])
+                records = [HISTORIES.contract.read(wire(Id=100 * number + i)) for i in range(60)]
+                land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT)])
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert schedules(settings)["lake_upkeep"].job.execute_in_process(instance=instance).success

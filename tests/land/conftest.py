@@ -10,7 +10,8 @@ import pytest
 from tested_warehouse import empty_warehouse, new_warehouse
 
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.emulator import Sandbox
 from pipelines.sandbox.pytest_plugin import (  # noqa: F401 - pytest finds fixtures by their names here
     sandbox,
@@ -49,11 +50,11 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def histories_of(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., Histories]]:
+def histories_of(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., EntitySource]]:
     """The endpoint of a sandbox, read by the real client, which only pretends to wait."""
     with ExitStack() as stack:
 
-        def connect(running: Sandbox, **changes: object) -> Histories:
+        def connect(running: Sandbox, **changes: object) -> EntitySource:
             now = datetime(2026, 1, 1, tzinfo=UTC)
 
             def sleep(seconds: float) -> None:
@@ -62,6 +63,6 @@ def histories_of(settings_for: Callable[..., Settings]) -> Iterator[Callable[...
 
             settings = settings_for(running, **changes)
             client = stack.enter_context(NexudusClient(settings, clock=lambda: now, sleep=sleep))
-            return Histories(client, settings)
+            return EntitySource(client, settings, HISTORIES)
 
         yield connect

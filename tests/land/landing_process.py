@@ -10,7 +10,8 @@ import resource, sys
 from datetime import datetime, timedelta
 from pipelines.errors import PipelineError
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land import pull as pulling
@@ -25,11 +26,11 @@ try:
     with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
         if len(sys.argv) > 4:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
-        source = Histories(client, settings)
+        source = EntitySource(client, settings, HISTORIES)
         pull = pulling.Pull(connection, source, settings.page_size, sys.argv[3], timedelta(minutes=5), workers=2)
         with recorded_run(connection, client, pull.report, run_id=sys.argv[3], kind="sync"):
             pull.read(UPDATED_ON, pulling.planned_windows(
-                connection, UPDATED_ON, history, lookback=timedelta(0), page_size=settings.page_size))
+                connection, HISTORIES, UPDATED_ON, history, lookback=timedelta(0), page_size=settings.page_size))
 except PipelineError as error:
     sys.exit(str(error))
 """

@@ -6,10 +6,11 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
 from pipelines.land.pull import Pull, planned_windows
-from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.refresh import windows_to_refresh
 from pipelines.sandbox.knobs import Knobs, make_knobs
 from pipelines.sandbox.operators import make_operator
 
@@ -27,9 +28,11 @@ def sync(connection, source, sandbox, run_id, *, settle=5 * MINUTE):
     now = floor_minute(sandbox.clock.now_at())
     history = Window(now - timedelta(days=400), now - settle)
     pull = Pull(connection, source, page_size=PAGE, run_id=run_id, settle=settle, workers=2)
-    pull.read(UPDATED_ON, planned_windows(connection, UPDATED_ON, history, lookback=60 * MINUTE, page_size=PAGE))
-    for axis in REFRESH_AXES:
-        pull.read(axis, windows_to_refresh(connection, axis, history.end, 60 * MINUTE))
+    pull.read(
+        UPDATED_ON, planned_windows(connection, HISTORIES, UPDATED_ON, history, lookback=60 * MINUTE, page_size=PAGE)
+    )
+    for axis in HISTORIES.further_axes:
+        pull.read(axis, windows_to_refresh(connection, HISTORIES, axis, history.end, 60 * MINUTE))
     return pull.report
 
 

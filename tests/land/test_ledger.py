@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wire_records import wire
 
 from pipelines.extract.axes import CREATED_ON, UPDATED_ON
-from pipelines.extract.records import decode_record
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, merge
 from pipelines.land import ledger
 from pipelines.land.merge import Page, land_pages
@@ -97,25 +97,26 @@ def test_what_is_pulled_is_what_is_missing_and_the_newest_closed_minutes_again(c
 
 
 def land(connection, *stamps):
-    records = [decode_record(wire(Id=i, UpdatedOn=f"{stamp:%FT%TZ}")) for i, stamp in enumerate(stamps)]
-    land_pages(connection, [Page(records, [], EPOCH)])
+    records = [HISTORIES.contract.read(wire(Id=i, UpdatedOn=f"{stamp:%FT%TZ}")) for i, stamp in enumerate(stamps)]
+    land_pages(connection, HISTORIES, [Page(records, [], EPOCH)])
 
 
 def test_the_newest_row_tells_where_to_look_again(warehouse):
     land(warehouse, EPOCH, EPOCH + timedelta(minutes=9, seconds=5))
 
-    assert ledger.newest_row_at(warehouse, UPDATED_ON, page_size=100) == EPOCH + timedelta(minutes=9, seconds=5)
+    newest = ledger.newest_row_at(warehouse, HISTORIES, UPDATED_ON, page_size=100)
+    assert newest == EPOCH + timedelta(minutes=9, seconds=5)
 
 
 def test_a_newest_minute_that_would_fill_half_a_page_is_no_place_to_look_from(warehouse):
     land(warehouse, *[EPOCH + timedelta(seconds=second) for second in range(30)])
 
-    assert ledger.newest_row_at(warehouse, UPDATED_ON, page_size=59) is None
-    assert ledger.newest_row_at(warehouse, UPDATED_ON, page_size=60) == EPOCH + timedelta(seconds=29)
+    assert ledger.newest_row_at(warehouse, HISTORIES, UPDATED_ON, page_size=59) is None
+    assert ledger.newest_row_at(warehouse, HISTORIES, UPDATED_ON, page_size=60) == EPOCH + timedelta(seconds=29)
 
 
 def test_an_empty_warehouse_has_no_newest_row(warehouse):
-    assert ledger.newest_row_at(warehouse, UPDATED_ON, page_size=100) is None
+    assert ledger.newest_row_at(warehouse, HISTORIES, UPDATED_ON, page_size=100) is None
 
 
 @pytest.mark.parametrize("deleted", [False, True])
@@ -124,7 +125,7 @@ def test_the_seam_is_made_of_rows_that_must_come_back(warehouse, deleted):
     warehouse.execute("update land.coworker_invoice_histories set deleted_at = $now where id = 1 and $yes",
                       {"now": EPOCH, "yes": deleted})  # fmt: skip
 
-    seam = ledger.seam_of(warehouse, UPDATED_ON, window(2, 3))
+    seam = ledger.seam_of(warehouse, HISTORIES, UPDATED_ON, window(2, 3))
 
     expected = [] if deleted else [(1, EPOCH + 2 * MINUTE)]
     assert [(row.id, row.instant) for row in seam] == expected

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tested_warehouse import empty_warehouse
 from wire_records import ANSWERED_AT, RECORD, wire
 
-from pipelines.extract.records import FIELD_NAMES, RejectedRecord, decode_record
+from pipelines.extract.histories import HISTORIES
+from pipelines.extract.records import RejectedRecord
 from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import transaction
 
@@ -23,7 +24,7 @@ def at(minutes):
 
 
 def answer(raws, seen):
-    records = [decode_record(raw) for raw in raws]
+    records = [HISTORIES.contract.read(raw) for raw in raws]
     return Page(
         [record for record in records if not isinstance(record, RejectedRecord)],
         [record for record in records if isinstance(record, RejectedRecord)],
@@ -38,7 +39,7 @@ def land(connection, *raws, seen=0):
 
 def land_at_once(connection, answers):
     with transaction(connection):
-        return land_pages(connection, answers)
+        return land_pages(connection, HISTORIES, answers)
 
 
 def rows(connection, columns="*", table=TABLE):
@@ -174,14 +175,14 @@ def test_an_id_that_comes_twice_in_one_answer_is_one_row_the_newest(warehouse):
 
 def test_every_documented_field_lands_under_its_own_name(warehouse):
     texts = {"SystemId": "legacy-7", "LocalizationDetails": [{"Language": "es"}], "CustomFields": {"Region": "North"}}
-    record = decode_record(wire(**texts))
+    record = HISTORIES.contract.read(wire(**texts))
     land(warehouse, wire(**texts))
 
-    (row,) = rows(warehouse, ", ".join(FIELD_NAMES))
+    (row,) = rows(warehouse, ", ".join(HISTORIES.contract.columns))
 
-    landed = dict(zip(FIELD_NAMES, row, strict=True))
+    landed = dict(zip(HISTORIES.contract.columns, row, strict=True))
     as_json = {"localization_details": '[{"Language": "es"}]', "custom_fields": '{"Region": "North"}'}
-    assert landed == {name: getattr(record, name) for name in FIELD_NAMES} | as_json
+    assert landed == {name: getattr(record, name) for name in HISTORIES.contract.columns} | as_json
 
 
 def test_ids_of_64_bits_and_amounts_of_18_digits_land_to_the_last_digit(warehouse):

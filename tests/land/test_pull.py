@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
-from pipelines.extract.records import FIELD_NAMES
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps
 from pipelines.land import ledger
 from pipelines.land import pull as pulling
@@ -49,14 +49,14 @@ def pull_all(connection, source, history, run_id="run"):
 
 def landed(connection):
     columns = connection.execute(
-        f"select {', '.join(FIELD_NAMES)} from land.coworker_invoice_histories order by id"
+        f"select {', '.join(HISTORIES.contract.columns)} from land.coworker_invoice_histories order by id"
     ).fetchall()
-    return [dict(zip(FIELD_NAMES.values(), row, strict=True)) for row in columns]
+    return [dict(zip(HISTORIES.contract.columns.values(), row, strict=True)) for row in columns]
 
 
 def truth(sandbox, until):
     rows = sandbox.store.truth(lambda entry: datetime.fromtimestamp(entry.updated_on, UTC) < until)
-    return [{name: row[name] for name in FIELD_NAMES.values()} for row in rows]
+    return [{name: row[name] for name in HISTORIES.contract.columns.values()} for row in rows]
 
 
 def test_a_pull_lands_every_row_and_every_column_as_the_source_has_it(sandbox, warehouse, histories_of):
@@ -152,7 +152,8 @@ DIES_HARD = """
 import os, signal, sys
 from datetime import datetime, timedelta
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land import pull as pulling
@@ -171,7 +172,7 @@ def close_and_die(*args, **kwargs):
 
 pulling.ledger.close = close_and_die
 with NexudusClient(settings) as client, open_warehouse(settings) as connection:
-    source = Histories(client, settings)
+    source = EntitySource(client, settings, HISTORIES)
     pull = pulling.Pull(connection, source, page_size=100, run_id="killed", settle=timedelta(minutes=5))
     pull.read(UPDATED_ON, [Window(start, end)])
 """
@@ -197,7 +198,7 @@ def test_a_process_killed_before_the_commit_leaves_nothing_half_done_and_the_nex
     with open_warehouse(settings) as connection, NexudusClient(settings) as client:
         check_that_rows_and_ledger_agree(connection, sandbox, history, answers=4)
         gap = gaps([history], ledger.closed_windows(connection, UPDATED_ON))
-        puller(connection, Histories(client, settings), run_id="next").read(UPDATED_ON, gap)
+        puller(connection, EntitySource(client, settings, HISTORIES), run_id="next").read(UPDATED_ON, gap)
         assert landed(connection) == truth(sandbox, history.end)
     assert sandbox.requests.data_count - asked_before <= 7
 

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
 from pipelines.land import pull as pulling
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
-from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.refresh import windows_to_refresh
 from pipelines.sandbox.operators import make_operator
 
 PAGE = 100
@@ -36,9 +37,9 @@ class Syncs:
         pull = Pull(self.connection, self.source, PAGE, f"run {self.count}", 5 * MINUTE, workers=2)
         close_before_first_entry(pull, history)
         lookback = {"lookback": 60 * MINUTE, "page_size": PAGE}
-        pull.read(UPDATED_ON, [*planned_windows(self.connection, UPDATED_ON, history, **lookback), *repull])
-        for axis in REFRESH_AXES:
-            pull.read(axis, windows_to_refresh(self.connection, axis, until, 60 * MINUTE))
+        pull.read(UPDATED_ON, [*planned_windows(self.connection, HISTORIES, UPDATED_ON, history, **lookback), *repull])
+        for axis in HISTORIES.further_axes:
+            pull.read(axis, windows_to_refresh(self.connection, HISTORIES, axis, until, 60 * MINUTE))
         return pull.report, self.sandbox.requests.data_count - asked
 
 

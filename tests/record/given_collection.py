@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, transaction
 from pipelines.model.building import build_all
@@ -50,13 +51,13 @@ def sync(settings: Settings) -> None:
     """Land all that the API has and build the models."""
     with NexudusClient(settings) as client, open_warehouse(settings) as connection:
         with transaction(connection):
-            for answer in _all(Histories(client, settings)):
-                land_pages(connection, [Page(answer.records, answer.rejected, answer.answered_at)])
-            close_until(connection, client.server_now())
+            for answer in _all(EntitySource(client, settings, HISTORIES)):
+                land_pages(connection, HISTORIES, [Page(answer.records, answer.rejected, answer.answered_at)])
+            close_until(connection, client.server_now(HISTORIES.path))
         build_all(connection)
 
 
-def _all(histories: Histories) -> Iterator:
+def _all(histories: EntitySource) -> Iterator:
     page = 1
     while True:
         answer = histories.search(page=page, order_by="Id")

@@ -1,5 +1,5 @@
 -- And it is a version of the row, unless the same answer was landed before.
-insert into land.coworker_invoice_history_versions by name
+insert into land.entity_versions by name
 select
     late.id,
     late.updated_on,
@@ -7,6 +7,6 @@ select
     late.content_hash,
     late.raw
 from observed as late
-anti join land.coworker_invoice_history_versions as versions
+anti join land.entity_versions as versions
     on late.id = versions.id and late.content_hash = versions.content_hash
 where late.is_changed and not late.is_current;

@@ -6,5 +6,5 @@ select
     landed.seen_at,
     landed.first_seen_at,
     landed.content_hash,
-from land.coworker_invoice_histories as landed
+from land.entity_rows as landed
 inner join page_ids on landed.id = page_ids.id;

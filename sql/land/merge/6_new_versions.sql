@@ -1,4 +1,4 @@
-insert into land.coworker_invoice_history_versions by name
+insert into land.entity_versions by name
 select
     id,
     updated_on,

@@ -1,5 +1,5 @@
 -- Out and in again: an update of thirty columns of rows that lie all over a large table takes forty times as long.
-delete from land.coworker_invoice_histories
+delete from land.entity_rows
 where
     id in (
         select observed.id

@@ -1,5 +1,5 @@
 -- Apart from the new ones: one statement for both would join each page once more, half as much again of its time.
-insert into land.coworker_invoice_history_versions by name
+insert into land.entity_versions by name
 select
     id,
     updated_on,

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, time, timedelta
 
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.histories import Histories
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import Window, floor_minute
 from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
 from pipelines.land.reconcile import reconcile
-from pipelines.land.refresh import REFRESH_AXES, windows_to_refresh
+from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
@@ -26,11 +27,13 @@ settle, lookback = timedelta(minutes=settings.settle_minutes), timedelta(minutes
 history = Window(datetime.combine(settings.history_start, time(), UTC), floor_minute(utc_now() - settle))
 began = clock.perf_counter()
 with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
-    source, size = Histories(client, settings), settings.page_size
+    source, size = EntitySource(client, settings, HISTORIES), settings.page_size
     pull = Pull(connection, source, size, name, settle, workers=settings.concurrent_requests)
 
     def read_newest():
-        pull.read(UPDATED_ON, planned_windows(connection, UPDATED_ON, history, lookback=lookback, page_size=size))
+        pull.read(
+            UPDATED_ON, planned_windows(connection, HISTORIES, UPDATED_ON, history, lookback=lookback, page_size=size)
+        )
 
     close_before_first_entry(pull, history)
     read_newest()
@@ -38,8 +41,8 @@ with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING)
         (covered,) = closed_windows(connection, UPDATED_ON)
         reconcile(pull, covered, read_newest)
     else:
-        for axis in REFRESH_AXES:
-            pull.read(axis, windows_to_refresh(connection, axis, history.end, lookback))
+        for axis in HISTORIES.further_axes:
+            pull.read(axis, windows_to_refresh(connection, HISTORIES, axis, history.end, lookback))
     seconds = clock.perf_counter() - began
 print(
     json.dumps(
