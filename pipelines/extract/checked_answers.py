@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import Axis
-from pipelines.extract.entities import Source
+from pipelines.extract.entity import Source
 from pipelines.extract.order import Dialect, instants_of
 from pipelines.extract.records import EnvelopeError, SearchAnswer
 from pipelines.extract.seam import ShiftedFilterError

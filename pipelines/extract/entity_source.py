@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines.extract.axes import EVERYTHING, Filters
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.records import SearchAnswer, decode_search
 from pipelines.settings import Settings
 

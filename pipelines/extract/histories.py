@@ -11,7 +11,7 @@ import msgspec
 
 from pipelines.extract.axes import Axis
 from pipelines.extract.client import Reply
-from pipelines.extract.entities import Entity, Lookup
+from pipelines.extract.entity import Entity, Lookup
 from pipelines.extract.failures import EntryRefusedError, UncertainWriteError
 from pipelines.extract.records import JSON_NULL, Contract, Int64, Record
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import EVERYTHING, Axis, Filters
-from pipelines.extract.entities import Entity, Source
+from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
 

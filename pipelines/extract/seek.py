@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipelines.extract.axes import Axis
 from pipelines.extract.checked_answers import ask, is_whole
-from pipelines.extract.entities import Source
+from pipelines.extract.entity import Source
 from pipelines.extract.failures import DeepPageError
 from pipelines.extract.order import (
     DIRECTIONS,

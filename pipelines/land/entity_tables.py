@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 from msgspec import inspect
 
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.histories import HISTORIES
 from pipelines.extract.records import Record
 from pipelines.foundation.sql_files import sql_folder

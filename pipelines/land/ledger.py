@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from pipelines.extract.axes import UPDATED_ON, Axis
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.seam import KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
 

@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 import polars as pl
 
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record, RejectedRecord
 from pipelines.foundation.frames import readable
 from pipelines.land.entity_tables import INSTANT, entity_sql, field_types

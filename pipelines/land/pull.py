@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 
 from pipelines.extract.axes import UPDATED_ON, Axis
-from pipelines.extract.entities import Entity, Source
+from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.seam import KnownRow, ShiftedFilterError
 from pipelines.extract.seek import Step, first_instant, seek

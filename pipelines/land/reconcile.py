@@ -21,7 +21,7 @@ import polars as pl
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import UPDATED_ON, Axis, Filters
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seek import Step, seek

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from pipelines.extract.axes import Axis
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.windows import Window, floor_minute
 from pipelines.land import ledger
 

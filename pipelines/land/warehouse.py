@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land import checkpoints, lake
 from pipelines.land.entity_tables import ENTITIES, create_entity_tables

@@ -11,7 +11,7 @@ from typing import cast
 
 from pipelines.errors import BrokenPromiseError, TryAgainLaterError
 from pipelines.extract.axes import Filters
-from pipelines.extract.entities import Source
+from pipelines.extract.entity import Source
 from pipelines.extract.histories import HistoryRecord
 from pipelines.extract.records import SearchAnswer
 from pipelines.record.entries import bracketed

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pipelines.extract.axes import EVERYTHING, Filters
-from pipelines.extract.entities import Entity
+from pipelines.extract.entity import Entity
 from pipelines.extract.histories import HISTORIES, HistoryRecord
 from pipelines.extract.records import SearchAnswer
 
