@@ -157,7 +157,7 @@ def explain(
     """Show the entries behind a month's failure rate, and the rule that decided each."""
     from pipelines.model.explain import explain as explain_rate  # noqa: PLC0415 - see demo
     from pipelines.model.explain import parse_month  # noqa: PLC0415 - see demo
-    from pipelines.publish.reading import open_published  # noqa: PLC0415 - see demo
+    from pipelines.publish.snapshot import open_published  # noqa: PLC0415 - see demo
 
     code = None if currency.lower() == "none" else currency.upper()
     with open_published(load_settings().analytics_path) as connection:

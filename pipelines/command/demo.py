@@ -10,7 +10,7 @@ from rich.table import Table
 from pipelines.command.sync import SyncReport, run_sync
 from pipelines.land.landed_assets import PullConfig
 from pipelines.land.pull import OnStep
-from pipelines.publish.reading import open_published
+from pipelines.publish.snapshot import open_published
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings, utc_now

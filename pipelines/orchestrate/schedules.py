@@ -17,7 +17,7 @@ from pipelines.extract.windows import Window
 from pipelines.land.landed_assets import RECONCILIATIONS, months_lacking, months_lacking_by
 from pipelines.land.retries import RETRY_TAG
 from pipelines.land.warehouse import open_warehouse
-from pipelines.publish.reading import open_published
+from pipelines.publish.snapshot import open_published
 from pipelines.settings import Settings
 
 SYNC_JOB = "sync"

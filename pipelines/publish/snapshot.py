@@ -82,7 +82,7 @@ class Snapshot:
         self.path = path
         self.stamp = stamp(path)
         if self.stamp is None:
-            raise NotPublishedError(f"There is no published file at {path} yet: run `nexudus-billing sync`.")
+            raise _missing(path)
         self._lock = threading.Lock()
         # A database of its own, with the file attached: `duckdb.connect(path)` would hand back the release that this
         # process has open already, long after another was swapped in under the same name.
@@ -176,6 +176,27 @@ class Snapshot:
             yield cursor
         finally:
             cursor.close()
+
+
+@contextmanager
+def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A plain read-only connection to the published file. Raises NotPublishedError or DamagedFileError."""
+    if not analytics.exists():
+        raise _missing(analytics)
+    try:
+        connection = duckdb.connect(str(analytics), read_only=True)
+    except duckdb.Error:
+        raise DamagedFileError(
+            f"{analytics} cannot be read as a DuckDB file: run a sync to publish it again."
+        ) from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _missing(path: Path) -> NotPublishedError:
+    return NotPublishedError(f"There is no published file at {path} yet: run `nexudus-billing sync`.")
 
 
 def open_snapshot(path: Path) -> Snapshot:

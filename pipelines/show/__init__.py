@@ -1,1 +1,1 @@
-"""What people look at: the dashboard and the report. Reads the published file only, and computes no figure."""
+"""The dashboard and the report. Reads only the published file, and computes no figure."""

@@ -1,7 +1,7 @@
-"""The charts of dashboard and report, as Vega-Lite. They draw published columns and compute none.
+"""The charts of dashboard and report, as Vega-Lite. They draw published columns and compute no figure.
 
-What a kind of chart looks like is made with Altair, once: checking a specification takes Altair 50 ms, and a page has
-nine. Rows and title are then put into a copy.
+Each kind of chart is built with Altair only once, because Altair takes 50 ms to validate a chart and a page has nine.
+Rows and title are then put into a copy.
 """
 
 from collections.abc import Iterable
@@ -15,21 +15,21 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import readable_values as as_text
 
 Chart = dict[str, Any]
-# Okabe and Ito's colours, which colour-blind people tell apart on light and on dark.
+# The colours of Okabe and Ito, which colour-blind people can distinguish on light and dark backgrounds.
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#808080"
 _HEIGHT = 190
 _BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
 def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> Chart:
-    """The failure rate of one scope and currency by month, with its interval; hollow where outcomes are still due."""
+    """The failure rate of one scope and currency by month, with its interval; hollow while payments are in flight."""
     drawn = [
         {
             "month": row["period_start_date"],
             "rate": row["attempt_failure_ratio"],
             "low": row["attempt_failure_low_ratio"],
             "high": row["attempt_failure_high_ratio"],
-            "State": "all outcomes in" if row["is_mature"] else "outcomes still due",
+            "State": "all outcomes known" if row["is_mature"] else "payments still in flight",
             "Month": as_text.month(row["period_start_date"]),
             "Failure rate": as_text.percent(row["attempt_failure_ratio"]),
             "95 % interval": as_text.interval(
@@ -44,7 +44,7 @@ def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None)
 
 
 def trend(rows: Iterable[Row], title: str) -> Chart:
-    """Problem entries a day: bars, the mean of seven days, the weekday's baseline, anomalies as diamonds."""
+    """Problem entries a day as bars, with the 7-day mean, the weekday's baseline, and unusual days as diamonds."""
     drawn = [
         {
             "day": row["day_date"],
@@ -63,7 +63,7 @@ def trend(rows: Iterable[Row], title: str) -> Chart:
 
 
 def reasons(rows: Iterable[Row], title: str) -> Chart:
-    """Failed attempts by reason, this period as a bar and the one before as a tick."""
+    """Failed attempts by reason: a bar for this period, a tick for the period before."""
     drawn = [
         {
             "Reason": as_text.words(row["failure_reason"]),
@@ -94,7 +94,7 @@ def ageing(rows: Iterable[Row], title: str) -> Chart:
 
 
 def alternative(title: str, rows: Iterable[str]) -> str:
-    """What a screen reader says instead of a chart."""
+    """The text of a chart for screen readers."""
     return f"{title}. {'; '.join(rows)}"[:1500]
 
 
@@ -109,7 +109,7 @@ def _rate_by_month(highest: float | None) -> Chart:
     line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("rate:Q", scale=domain))
     dots = base.mark_point(size=45, color=BLUE, opacity=1).encode(
         y=alt.Y("rate:Q", scale=domain),
-        fill=alt.condition("datum.State == 'all outcomes in'", alt.value(BLUE), alt.value("transparent")),
+        fill=alt.condition("datum.State == 'all outcomes known'", alt.value(BLUE), alt.value("transparent")),
         tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "Attempts:N", "State:N"],
     )
     return _made(band, line, dots)
@@ -127,8 +127,8 @@ def _trend(*, has_anomaly: bool) -> Chart:
         base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
     ]
     if has_anomaly:
-        odd = base.transform_filter("datum.anomaly").mark_point(shape="diamond", size=110, color=RED, filled=True)
-        layers.append(odd.encode(y=y, tooltip=tooltip, opacity=alt.value(1)))
+        unusual = base.transform_filter("datum.anomaly").mark_point(shape="diamond", size=110, color=RED, filled=True)
+        layers.append(unusual.encode(y=y, tooltip=tooltip, opacity=alt.value(1)))
     return _made(*layers)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard, as Streamlit runs it: at each change of a filter, from top to bottom."""
+"""The dashboard's script: Streamlit runs it from top to bottom at each change of a filter."""
 
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -18,11 +18,11 @@ from pipelines.show import (
     recovery_page,
     trends_page,
 )
+from pipelines.show.asking import Frame, read_choices
 from pipelines.show.followed_file import FollowedFile
-from pipelines.show.page_frame import Frame
 from pipelines.show.url_filters import Choices, read_view
 
-_LOOK_EVERY_SECONDS = 5
+_CHECK_EVERY_SECONDS = 5
 _PAGES = {
     "overview": ("Overview", overview_page.FILTERS, overview_page.draw),
     "trends": ("Problem trends", trends_page.FILTERS, trends_page.draw),
@@ -46,7 +46,7 @@ def _known_choices() -> WeakKeyDictionary[Snapshot, Choices]:
 def _choices(snapshot: Snapshot) -> Choices:
     known = _known_choices()
     if snapshot not in known:
-        known[snapshot] = page_frame.read_choices(snapshot)
+        known[snapshot] = read_choices(snapshot)
     return known[snapshot]
 
 
@@ -60,7 +60,7 @@ def _draw(name: str) -> None:
     except NotPublishedError as trouble:
         page_frame.nothing("Nothing is published yet", _first_steps(followed.path, trouble))
     except MissingTableError as trouble:
-        page_frame.nothing("This file lacks something that the page needs", str(trouble))
+        page_frame.nothing("This file was made by another version", str(trouble))
     except PipelineError as trouble:
         page_frame.nothing("The published file cannot be read", str(trouble))
     _follow(followed, shown)
@@ -70,7 +70,7 @@ def _page(name: str, snapshot: Snapshot, followed: FollowedFile) -> None:
     _, shown, draw = _PAGES[name]
     if not snapshot.about.entry_count:
         _navigation(name, {})
-        page_frame.nothing("The published file holds no entries", "Sync first: `nexudus-billing sync`.")
+        page_frame.nothing("The published file has no entries", "Run a sync first: `nexudus-billing sync`.")
         return
     choices = _choices(snapshot)
     _navigation(name, read_view(page_frame.address(), choices)[0].shared_query())
@@ -84,7 +84,7 @@ def _page(name: str, snapshot: Snapshot, followed: FollowedFile) -> None:
 
 
 def _navigation(name: str, query: dict[str, list[str]]) -> None:
-    """The pages, at the top of each; the filters go along."""
+    """Links to the pages, at the top of each page; the filters are kept."""
     if st.session_state.get("page") != name:
         st.session_state["page"] = name
 
@@ -103,9 +103,9 @@ def _navigation(name: str, query: dict[str, list[str]]) -> None:
 
 
 def _follow(followed: FollowedFile, shown: Stamp | None) -> None:
-    """Look now and then whether another file was swapped in, and draw anew if so."""
+    """Check from time to time whether a new file was published, and draw the page again if so."""
 
-    @st.fragment(run_every=_LOOK_EVERY_SECONDS)
+    @st.fragment(run_every=_CHECK_EVERY_SECONDS)
     def look() -> None:
         if followed.has_changed(shown):
             st.rerun()
@@ -116,8 +116,8 @@ def _follow(followed: FollowedFile, shown: Stamp | None) -> None:
 def _first_steps(path: Path, trouble: NotPublishedError) -> str:
     demo = path.parent / "demo" / path.name
     if demo.exists():
-        return f"{trouble} Or look at the demo's: `nexudus-billing dashboard --file {demo}`."
-    return f"{trouble} This page then fills by itself."
+        return f"{trouble} Or open the demo's figures: `nexudus-billing dashboard --file {demo}`."
+    return f"{trouble} This page shows the figures as soon as it is done."
 
 
 def main() -> None:
@@ -128,7 +128,7 @@ def main() -> None:
     page_frame.html(f"<style>{markup.style()}</style>")
     st.title("Payment failures", anchor=False)
     if asked != name:
-        page_frame.html(markup.notice(f"There is no page “{asked}” here; this is the overview.", "warning"))
+        page_frame.html(markup.notice(f"There is no page “{asked}”; this is the overview.", "warning"))
     _draw(name)
 
 

@@ -1,4 +1,4 @@
-"""Entries: the history entries behind any figure, what each is, and the rule that decided so; with an export."""
+"""Entries: the history entries behind any figure, how each is classified and by which rule; with a CSV export."""
 
 import csv
 import io
@@ -10,22 +10,23 @@ from pipelines.publish.snapshot import Row
 from pipelines.publish.spreadsheets import escape_formula
 from pipelines.show import follow_ups, markup
 from pipelines.show import readable_values as as_text
+from pipelines.show.asking import Frame
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html, nothing
+from pipelines.show.page_frame import html, nothing
 
 FILTERS = ("period", "business", "currency", "kind", "reason")
 PAGE_SIZE = 50
 MOST_EXPORTED = 100_000
 _COLUMNS = (
     Column("Entry"),
-    Column("Made"),
+    Column("Created"),
     Column("Business"),
     Column("Invoice"),
     Column("Title"),
     Column("Text"),
     Column("Kind"),
     Column("Reason"),
-    Column("Rule", hover="The rule of sql/rules/entry_rules.csv that decided the kind"),
+    Column("Rule", hover="The rule of sql/rules/entry_rules.csv that decided the kind and reason"),
 )
 
 
@@ -49,7 +50,7 @@ def _list(frame: Frame, total: int) -> None:
     page = min(view.page_number, -(-total // PAGE_SIZE))
     rows = frame.ask("entries", limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
     if view.invoice is None:
-        html(f'<p class="nb-nav"><a href="#{follow_ups.ANCHOR}">Our follow-ups on these invoices</a></p>')
+        html(f'<p class="nb-nav"><a href="#{follow_ups.ANCHOR}">Follow-ups on these invoices</a></p>')
     first = (page - 1) * PAGE_SIZE + 1
     caption = (
         f"{as_text.count(first)} to {as_text.count(first + len(rows) - 1)} of {as_text.count(total)}, newest first"
@@ -66,7 +67,7 @@ def _list(frame: Frame, total: int) -> None:
 
 
 def export(frame: Frame) -> bytes:
-    """The entries of a view as CSV, without a formula in it, and with a mark by which Excel knows that it is UTF-8."""
+    """The entries of a view as CSV: formulas escaped, with the byte order mark that tells Excel it is UTF-8."""
     rows = frame.ask("entries", limit=MOST_EXPORTED, offset=0)
     text = io.StringIO()
     writer = csv.writer(text)
@@ -77,7 +78,7 @@ def export(frame: Frame) -> bytes:
 
 
 def entry_row(frame: Frame, row: Row) -> list[Cell | str]:
-    """An entry's line."""
+    """An entry's row."""
     view = frame.view
     return [
         Cell(str(row["entry_id"]), link=view.address("entries", entry=row["entry_id"])),
@@ -90,7 +91,7 @@ def entry_row(frame: Frame, row: Row) -> list[Cell | str]:
         Cell(row["description"] or "", tone="nb-text"),
         as_text.words(row["kind"]),
         "" if row["failure_reason"] is None else as_text.words(row["failure_reason"]),
-        row["rule_name"] or "no rule fits",
+        row["rule_name"] or "no rule matches",
     ]
 
 
@@ -99,7 +100,7 @@ def _described(frame: Frame) -> str:
     if view.invoice is not None:
         return f" of invoice {view.invoice}"
     when = as_text.day(view.day_date) if view.day_date else view.period.label
-    return f", {when}{', only those that the rates count' if view.counted else ''}"
+    return f", {when}{', only entries counted in the rates' if view.counted else ''}"
 
 
 def _pages(frame: Frame, page: int, total: int) -> None:
@@ -121,12 +122,14 @@ def _one(frame: Frame, entry_id: int) -> None:
     back = frame.view.address("entries", entry=None)
     html(f'<p class="nb-nav"><a href="{escape(back)}" target="_self">Back to the list</a></p>')
     if not found:
-        nothing(f"There is no entry {entry_id} here", "It may be gone from the API, or newer than this file.")
+        nothing(
+            f"There is no entry {entry_id} here", "It may have been deleted in Nexudus, or it is newer than this file."
+        )
         return
     row = found[0]
     st.subheader(f"Entry {entry_id}: {as_text.words(row['kind'])}")
     html(markup.definitions(_facts(frame, row)))
-    st.subheader("Why it is that")
+    st.subheader("Why it is classified this way")
     html(markup.definitions(_rule(row)))
     st.subheader("The invoice")
     html(markup.definitions(_invoice(frame, row)))
@@ -141,30 +144,30 @@ def _facts(frame: Frame, row: Row) -> list[tuple[str, str]]:
         ("Title", row["name"] or as_text.NOTHING),
         ("Text", row["description"] or as_text.NOTHING),
         ("Business", row["business_name"]),
-        ("Made", f"{as_text.moment(row['created_at'], frame.zone)} {frame.zone}"),
+        ("Created", f"{as_text.moment(row['created_at'], frame.zone)} {frame.zone}"),
         ("Last changed", f"{as_text.moment(row['updated_at'], frame.zone)} {frame.zone}"),
         ("Flagged by the API", "yes" if row["is_problem"] else "no"),
-        ("Left out of rates", as_text.words(row["excluded_because"]) if row["excluded_because"] else "no"),
+        ("Excluded from rates", as_text.words(row["excluded_because"]) if row["excluded_because"] else "no"),
     ]
 
 
 def _rule(row: Row) -> list[tuple[str, str]]:
     if row["rule_priority"] is None:
-        return [("Rule", "None fits: add one to sql/rules/entry_rules.csv.")]
+        return [("Rule", "No rule matches: add one to sql/rules/entry_rules.csv.")]
     flag = {None: "any", True: "flagged", False: "not flagged"}[row["rule_is_problem"]]
     return [
         ("Kind", as_text.words(row["kind"])),
         ("Reason", as_text.words(row["failure_reason"])),
         ("Rule", f"{row['rule_name']} (priority {row['rule_priority']})"),
-        ("Title fits", row["rule_name_pattern"] or "any"),
-        ("Text fits", row["rule_description_pattern"] or "any"),
+        ("Title matches", row["rule_name_pattern"] or "any"),
+        ("Text matches", row["rule_description_pattern"] or "any"),
         ("Flag", flag),
     ]
 
 
 def _invoice(frame: Frame, row: Row) -> list[tuple[str, str]]:
     if row["invoice_id"] is None:
-        return [("Invoice", "The entry names none.")]
+        return [("Invoice", "The entry has no invoice.")]
     paid = f"paid {as_text.moment(row['paid_at'], frame.zone)}" if row["is_paid"] else "not paid"
     return [
         ("Invoice", f"{row['invoice_number'] or as_text.NOTHING} (id {row['invoice_id']})"),

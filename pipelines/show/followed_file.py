@@ -1,4 +1,4 @@
-"""The published file as a server sees it: whatever release is there now, without a restart."""
+"""The newest published file, followed by a server without a restart."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipelines.publish.snapshot import Snapshot, Stamp, open_snapshot, stamp
 class FollowedFile:
     """Hands out the newest release that can be read. Thread-safe.
 
-    A page that is being drawn keeps the release that it began with; that one is given back when the last such page is.
+    A page that is being drawn keeps the release that it began with, which is closed when the last such page is done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +38,6 @@ class FollowedFile:
             return self._snapshot
 
     def has_changed(self, shown: Stamp | None) -> bool:
-        """Whether the file on disk is another than the one shown."""
+        """Whether the file on disk is not the one shown."""
         there = stamp(self.path)
         return there not in (shown, self._refused)

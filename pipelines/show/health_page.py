@@ -1,12 +1,13 @@
-"""Health: what the figures rest on: coverage, gaps, runs, checks, and texts that no rule knows."""
+"""Health: what the figures are based on: coverage, gaps, runs, checks, and texts that no rule recognises."""
 
 import streamlit as st
 
 from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
+from pipelines.show.asking import Frame
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, html
+from pipelines.show.page_frame import html
 
 FILTERS: tuple[str, ...] = ()
 _MOST = 20
@@ -15,20 +16,20 @@ _MOST = 20
 def draw(frame: Frame) -> None:
     """The page."""
     about, zone = frame.snapshot.about, frame.zone
-    st.subheader("What the figures rest on")
+    st.subheader("What the figures are based on")
     html(
         markup.definitions(
             [
                 ("Data up to", f"{as_text.moment(about.data_as_of_at, zone)} {zone}"),
                 (
-                    "Read without a gap",
+                    "Covered without a gap",
                     f"{as_text.moment(about.covered_from_at, zone)} to {as_text.moment(about.covered_until_at, zone)}",
                 ),
                 ("Published", f"{as_text.moment(about.published_at, zone)}, release {about.release_number}"),
-                ("Live entries", as_text.count(about.entry_count)),
-                ("Gone from the API", as_text.count(about.deleted_entry_count)),
-                ("Set aside", f"{as_text.count(about.rejected_record_count)} records broke the API's contract"),
-                ("Personal data", "published" if about.has_personal_data else "masked"),
+                ("Entries", as_text.count(about.entry_count)),
+                ("Deleted in Nexudus", as_text.count(about.deleted_entry_count)),
+                ("Rejected records", f"{as_text.count(about.rejected_record_count)} (not in the documented form)"),
+                ("Personal data", "published" if about.has_personal_data else "not published"),
                 ("Rules", about.rules_version or as_text.NOTHING),
                 ("Program", about.program_version),
             ]
@@ -37,7 +38,7 @@ def draw(frame: Frame) -> None:
     _gaps(frame)
     html(
         markup.table(
-            "Last runs that read something",
+            "Latest runs that read data",
             (Column("Ended"), Column("Read until"), Column("Records", True), Column("Requests", True), Column("Run")),
             [_run(frame, row) for row in frame.ask("health_runs", limit=_MOST)],
             css="nb-wide",
@@ -45,8 +46,8 @@ def draw(frame: Frame) -> None:
     )
     html(
         markup.table(
-            "Checks that held when this file was published; where one breaks, no file is",
-            (Column("Table"), Column("Checks", True, "Hover for what they promise")),
+            "Checks passed before this file was published (one that fails stops publishing)",
+            (Column("Table"), Column("Checks", True, "Hover for the list")),
             [
                 [row["table_name"], Cell(as_text.count(row["check_count"]), hover=row["promises"])]
                 for row in frame.ask("health_checks")
@@ -59,12 +60,12 @@ def draw(frame: Frame) -> None:
 def _gaps(frame: Frame) -> None:
     gaps = frame.ask("health_gaps", limit=_MOST)
     if not gaps:
-        html(markup.notice("No gap: all of the history in this range is read.", "good"))
+        html(markup.notice("No gaps: the history in this range has been read completely.", "good"))
         return
     html(
         markup.table(
-            "Gaps: the next sync reads them",
-            (Column("From"), Column("To"), Column("Along")),
+            "Gaps, which the next sync will read",
+            (Column("From"), Column("To"), Column("Time field")),
             [
                 [as_text.moment(row["from_at"], frame.zone), as_text.moment(row["to_at"], frame.zone), row["axis"]]
                 for row in gaps
@@ -86,11 +87,11 @@ def _run(frame: Frame, row: Row) -> list[Cell | str]:
 def _unrecognised(frame: Frame) -> None:
     rows = frame.ask("unrecognised", limit=_MOST)
     if not rows:
-        html(markup.notice("Every problem entry is known to a rule.", "good"))
+        html(markup.notice("Every problem entry is recognised by a rule.", "good"))
         return
     html(
         markup.table(
-            "Problem entries that no rule knows, most frequent first",
+            "Problem entries that no rule recognises, most frequent first",
             (Column("Title"), Column("Text"), Column("Entries", True), Column("Newest"), Column("Example")),
             [
                 [

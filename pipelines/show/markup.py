@@ -1,4 +1,4 @@
-"""HTML that the dashboard and the report share. Whatever comes from data is escaped here, and nowhere else."""
+"""HTML that the dashboard and the report share. Everything that comes from data is escaped here, and only here."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell: its text, what it says on hover, where it leads, and how it is to look."""
+    """A table cell: its text, tooltip, link, CSS class, and the length of a bar or depth of a shade (0 to 1)."""
 
     text: str
     hover: str = ""
@@ -21,7 +21,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, whether it holds numbers, what it says on hover."""
+    """A column: its heading, whether it holds numbers, its tooltip."""
 
     heading: str
     is_number: bool = False
@@ -29,7 +29,7 @@ class Column:
 
 
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]], *, css: str = "") -> str:
-    """A table; the first cell of a row heads it. It scrolls by itself where it is wider than the screen."""
+    """A table; the first cell of each row is its heading. It scrolls where it is wider than the screen."""
     head = "".join(
         f'<th scope="col"{_class("number" if one.is_number else "")}{_title(one.hover)}>{escape(one.heading)}</th>'
         for one in columns
@@ -43,12 +43,12 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell 
 
 
 def notice(text: str, tone: str = "note") -> str:
-    """A sentence that stands out a little: `note`, `warning` or `good`."""
+    """A highlighted sentence: `note`, `warning` or `good`."""
     return f'<p class="nb-notice nb-{tone}" role="status">{escape(text)}</p>'
 
 
 def card(heading: str, figure: str, lines: Sequence[Cell], hover: str = "") -> str:
-    """A figure with what belongs to it."""
+    """A large figure with its heading and lines of detail."""
     said = "".join(f"<p{_class(line.tone)}{_title(line.hover)}>{_linked(line)}</p>" for line in lines)
     return (
         f'<article class="nb-card"><h3>{escape(heading)}</h3>'
@@ -57,12 +57,12 @@ def card(heading: str, figure: str, lines: Sequence[Cell], hover: str = "") -> s
 
 
 def cards(made: Iterable[str]) -> str:
-    """Cards side by side, as many as the width allows."""
+    """Cards in a grid, as many in a row as the width allows."""
     return f'<div class="nb-cards">{"".join(made)}</div>'
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and what they mean."""
+    """A list of terms and their values or meanings."""
     return f'<dl class="nb-list">{"".join(f"<dt>{escape(n)}</dt><dd>{escape(v)}</dd>" for n, v in pairs)}</dl>'
 
 
@@ -73,7 +73,7 @@ def paragraph(text: str, css: str = "nb-small") -> str:
 
 @cache
 def style() -> str:
-    """The look of all of it, for light and dark."""
+    """The style sheet, for light and dark."""
     return Path(__file__).with_name("look.css").read_text(encoding="utf-8")
 
 

@@ -1,66 +1,22 @@
-"""What every page has: the navigation, the filters, how fresh it is, and its empty, stale and error states."""
+"""What every page has: filters, freshness, a footer, and its empty, stale and error states."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from pipelines.publish.business_names import HOW_TO_NAME
-from pipelines.publish.snapshot import Snapshot
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
-from pipelines.show.asking import ask
+from pipelines.show.asking import Frame
 from pipelines.show.charts import Chart
-from pipelines.show.url_filters import NO_CURRENCY, Choices, Period, View, read_view
-
-Draw = Callable[["Frame"], None]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a page draws itself from."""
-
-    snapshot: Snapshot
-    choices: Choices
-    view: View
-    now: datetime
-
-    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - SQL values
-        """The rows of a question for the page's view."""
-        return ask(self.snapshot, name, self.view, **values)
-
-    @property
-    def zone(self) -> str:
-        """The reporting zone."""
-        return self.snapshot.about.reporting_timezone
-
-    def business(self, business_id: int | None) -> str:
-        """What a business is called; what all of them together are."""
-        return "All businesses" if business_id is None else self.choices.businesses.get(business_id, str(business_id))
-
-
-def read_choices(snapshot: Snapshot) -> Choices:
-    """What a published file offers to choose from."""
-    businesses = {
-        row["business_id"]: f"{row['business_name']} ({row['business_id']})"
-        if row["is_ambiguous"]
-        else row["business_name"]
-        for row in ask(snapshot, "businesses")
-    }
-    return Choices(
-        periods=tuple(Period.of(row) for row in ask(snapshot, "periods")),
-        businesses=businesses,
-        currencies=tuple(row["currency_code"] or NO_CURRENCY for row in ask(snapshot, "currencies")),
-        kinds=tuple(row["kind"] for row in ask(snapshot, "entry_kinds")),
-        reasons=tuple(row["failure_reason"] for row in ask(snapshot, "entry_reasons")),
-    )
+from pipelines.show.url_filters import NO_CURRENCY, Choices, View, read_view
 
 
 def html(text: str) -> None:
-    """Put markup on the page. Every part of it that comes from data was escaped in `markup`."""
+    """Put HTML on the page. `markup` has escaped everything in it that comes from data."""
     st.html(text)
 
 
@@ -79,10 +35,10 @@ def _stamp(query: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ..
 
 
 def filters(choices: Choices, page: str, shown: Iterable[str]) -> View:
-    """Draw the filters that a page has; returns the view that the address asks for, and says what it cannot be.
+    """Draw a page's filters and return the view that the address asks for; unknown values are reported.
 
-    The address is the truth: a widget that is changed changes the address, and an address that comes from elsewhere (a
-    link, the back button) sets the widgets.
+    The address decides: changing a widget changes the address, and an address that comes from elsewhere (a link, the
+    back button) sets the widgets.
     """
     query = address()
     view, said = read_view(query, choices)
@@ -148,7 +104,7 @@ def _currency(code: str) -> str:
 
 
 def freshness(frame: Frame) -> None:
-    """Up to when the figures tell, in plain words, and when that is too long ago."""
+    """How recent the data is, with a warning where it is old or has gaps."""
     about = frame.snapshot.about
     said = f"Data up to {as_text.ago(about.data_as_of_at, frame.now)}"
     when = f"({as_text.moment(about.data_as_of_at, frame.zone)} {frame.zone})"
@@ -156,8 +112,8 @@ def freshness(frame: Frame) -> None:
     if as_text.is_stale(about.data_as_of_at, frame.now):
         html(
             markup.notice(
-                f"These figures are old: the data ends {as_text.ago(about.data_as_of_at, frame.now)} "
-                f"({as_text.moment(about.data_as_of_at, frame.zone)}). A sync brings them up to date: "
+                f"These figures are out of date: the data ends {as_text.ago(about.data_as_of_at, frame.now)} "
+                f"({as_text.moment(about.data_as_of_at, frame.zone)}). Run a sync: "
                 "`nexudus-billing sync`.",
                 "warning",
             )
@@ -165,15 +121,15 @@ def freshness(frame: Frame) -> None:
     if about.gap_count:
         html(
             markup.notice(
-                f"{as_text.count(about.gap_count)} ranges of the history are not read yet, so figures may be too low; "
-                "see Health.",
+                f"{as_text.count(about.gap_count)} ranges of the history have not been read yet, so figures may be too "
+                "low; see Health.",
                 "warning",
             )
         )
 
 
 def footer(frame: Frame) -> None:
-    """What the page rests on."""
+    """Which release, rules and program the page comes from."""
     about = frame.snapshot.about
     published = f"Published {as_text.ago(about.published_at, frame.now)} as release {about.release_number}"
     html(markup.paragraph(f"{published} · rules {about.rules_version} · program {about.program_version}."))
@@ -182,16 +138,16 @@ def footer(frame: Frame) -> None:
 
 
 def draw_chart(chart: Chart, alternative: str) -> None:
-    """A chart, and what a screen reader says instead of it."""
+    """A chart with its text for screen readers."""
     st.vega_lite_chart(spec=chart, alt=alternative)
 
 
 def grid(count: int, wide: int) -> list[Any]:
-    """So many places, `wide` of them in a row; on a narrow screen one below the other in the same order."""
+    """`count` places, `wide` in a row; on a narrow screen one below the other in the same order."""
     wide = min(wide, count)
     return [place for _ in range(0, count, max(1, wide)) for place in st.columns(wide)]
 
 
 def nothing(heading: str, advice: str) -> None:
-    """An empty state: what is missing, and what to do about it."""
+    """An empty state: what is missing, and what to do."""
     html(f'<section class="nb-empty"><h2>{escape(heading)}</h2>{markup.paragraph(advice, "")}</section>')

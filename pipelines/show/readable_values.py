@@ -1,4 +1,4 @@
-"""Values as people read them. Pure: the moment that counts as now is passed in."""
+"""Values formatted for people. Pure: the current time is passed in."""
 
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -48,7 +48,7 @@ def currency(currency_code: str | None) -> str:
 
 
 def count(number: int | None) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with thousands separators."""
     return NOTHING if number is None else f"{number:,}"
 
 
@@ -68,7 +68,7 @@ def points(change: float | None) -> str:
 
 
 def words(code: str | None) -> str:
-    """A code of ours as words: insufficient_funds is "insufficient funds"."""
+    """A code as words: insufficient_funds is "insufficient funds"."""
     return NOTHING if code is None else code.replace("_", " ")
 
 
@@ -88,7 +88,7 @@ def moment(value: datetime | None, zone: str) -> str:
 
 
 def ago(then: datetime | None, now: datetime) -> str:
-    """How long ago something was, in plain words."""
+    """How long ago something was, for instance "3 hours ago"."""
     if then is None:
         return "never"
     seconds = max(0, (now - then).total_seconds())

@@ -1,24 +1,18 @@
-"""Recovery: which part of what failed is paid after all and how soon, and what is open for how long."""
+"""Recovery: how much of what failed was paid later and how soon, and what is still open for how long."""
 
 import streamlit as st
 
 from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
+from pipelines.show.asking import Frame
+from pipelines.show.figure_tables import AGEING_COLUMNS, COHORT_COLUMNS, ageing_row, by_scope, cohort_row
 from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import Frame, draw_chart, grid, html, nothing
+from pipelines.show.page_frame import draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
-DAYS = (1, 3, 7, 14, 28)
 _MOST_INVOICES = 100
 _MOST_TABLES = 12
-COHORT_COLUMNS = (
-    Column("First failed in"),
-    Column("Failed", True, "Invoices whose first failed attempt was in the month"),
-    *(Column(f"{days} d", True, f"Recovered within {days} days, of the invoices old enough to tell") for days in DAYS),
-    Column("So far", True, "Recovered by now"),
-    Column("Still open", True, "Amount of the invoices that are not paid"),
-)
 _INVOICE_COLUMNS = (
     Column("Invoice"),
     Column("Business"),
@@ -35,66 +29,31 @@ def draw(frame: Frame) -> None:
     name = "business_cohorts" if frame.view.businesses else "cohorts"
     rows = frame.ask(name, until=frame.view.period.end_date)
     if not rows:
-        nothing("No invoice failed in this view", "Choose a later period, or fewer businesses and currencies.")
+        nothing("No payment failed in this view", "Choose a later period, or fewer businesses and currencies.")
         return
-    st.subheader(f"Paid after all, by month of the first failure, up to {frame.view.period.label}")
+    st.subheader(f"Recovered, by month of the first failure, up to {frame.view.period.label}")
     html(
         markup.paragraph(
-            "The darker, the larger the share that was paid by any means within so many days. A dash means that no "
-            "invoice of the month is old enough to tell; hover for the counts."
+            "Each cell is the share of invoices that were paid, by any means, within 1, 3, 7, 14 or 28 days of the "
+            "first failure; darker is more. A dash: no invoice of the month is that old yet. Hover for the counts."
         )
     )
-    groups: dict[tuple[int | None, str | None], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
-    largest = sorted(groups.items(), key=lambda group: -max(row["failed_invoice_count"] for row in group[1]))
+    largest = by_scope(rows, "failed_invoice_count")
     for (business_id, currency), cohorts in largest[:_MOST_TABLES]:
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         html(markup.table(title, COHORT_COLUMNS, [cohort_row(row) for row in cohorts], css="nb-wide nb-heat"))
-    if len(groups) > _MOST_TABLES:
-        html(markup.paragraph(f"{len(groups) - _MOST_TABLES} more are not shown; choose a business or a currency."))
+    if len(largest) > _MOST_TABLES:
+        html(markup.paragraph(f"{len(largest) - _MOST_TABLES} more are not shown; choose a business or a currency."))
     _open_amounts(frame)
-
-
-def cohort_row(row: Row) -> list[Cell | str]:
-    """A cohort's line of the heat map."""
-    return [
-        as_text.month(row["month_start_date"]),
-        as_text.count(row["failed_invoice_count"]),
-        *(_within(row, days) for days in DAYS),
-        Cell(
-            as_text.percent(row["recovery_ratio"], 0),
-            hover=f"{as_text.count(row['recovered_invoice_count'])} of {as_text.count(row['failed_invoice_count'])} "
-            f"invoices; {as_text.percent(row['recovery_amount_ratio'], 0)} of the amount",
-            shade_ratio=row["recovery_ratio"],
-        ),
-        as_text.money(row["open_amount"], row["currency_code"]),
-    ]
-
-
-def _within(row: Row, days: int) -> Cell:
-    ratio = row[f"recovered_{days}_day_ratio"]
-    if ratio is None:
-        return Cell(as_text.NOTHING, hover="No invoice of the month is old enough to tell", tone="nb-open")
-    return Cell(
-        as_text.percent(ratio, 0),
-        hover=f"{as_text.count(row[f'recovered_{days}_day_count'])} of "
-        f"{as_text.count(row[f'observed_{days}_day_count'])} invoices old enough; "
-        f"{as_text.percent(row[f'recovered_{days}_day_amount_ratio'], 0)} of the amount",
-        shade_ratio=ratio,
-    )
 
 
 def _open_amounts(frame: Frame) -> None:
     st.subheader("Still open now, by age")
     rows = frame.ask("open_amounts")
     if not rows:
-        html(markup.notice("Every invoice that failed is paid or refunded.", "good"))
+        html(markup.notice("Every invoice whose payment failed has been paid or refunded since.", "good"))
         return
-    groups: dict[tuple[int | None, str | None], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
-    shown = list(groups.items())[:_MOST_TABLES]
+    shown = by_scope(rows)[:_MOST_TABLES]
     for place, ((business_id, currency), bands) in zip(grid(len(shown), 3), shown, strict=False):
         title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
         said = [f"{row['ageing_band']} days {as_text.money(row['open_amount'], currency)}" for row in bands]
@@ -110,28 +69,6 @@ def _open_amounts(frame: Frame) -> None:
             css="nb-wide",
         )
     )
-
-
-AGEING_COLUMNS = (
-    Column("Scope"),
-    Column("Currency"),
-    Column("Age in days"),
-    Column("Invoices", True),
-    Column("Open amount", True),
-    Column("Oldest", True, "Days that the oldest has been open"),
-)
-
-
-def ageing_row(frame: Frame, row: Row) -> list[Cell | str]:
-    """A band's line of the table of open amounts."""
-    return [
-        frame.business(row["business_id"]),
-        as_text.currency(row["currency_code"]),
-        row["ageing_band"],
-        as_text.count(row["open_invoice_count"]),
-        as_text.money(row["open_amount"], row["currency_code"]),
-        f"{row['oldest_open_days']} days",
-    ]
 
 
 def _invoice_row(frame: Frame, row: Row) -> list[Cell | str]:

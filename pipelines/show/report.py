@@ -1,4 +1,4 @@
-"""The report: one HTML file with the month's figures, for e-mail. It opens offline: charts are drawings within it."""
+"""The report: one HTML file with the month's figures, for e-mail. It opens offline: charts are SVG inside it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,10 +12,11 @@ from pipelines.errors import WrongUseError
 from pipelines.land.warehouse import make_private_folder
 from pipelines.publish.releases import replace_file
 from pipelines.publish.snapshot import Row, Snapshot
-from pipelines.show import charts, markup, overview_page, reasons_page, recovery_page, trends_page
+from pipelines.show import charts, figure_tables, markup
 from pipelines.show import readable_values as as_text
+from pipelines.show.asking import Frame, read_choices
 from pipelines.show.charts import Chart
-from pipelines.show.page_frame import Frame, read_choices
+from pipelines.show.figure_tables import by_scope
 from pipelines.show.url_filters import read_view
 
 _MOST_CHARTS = 6
@@ -73,7 +74,7 @@ def write_report(snapshot: Snapshot, file: Path, now: datetime, period_code: str
 
 
 def report(snapshot: Snapshot, now: datetime, period_code: str | None = None) -> str:
-    """The page, whole."""
+    """The whole page as HTML. Raises WrongUseError for an unknown period."""
     choices = read_choices(snapshot)
     if not choices.periods:
         body = "<h1>Payment failures</h1>" + markup.notice("The published file holds no entries yet.")
@@ -97,13 +98,13 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
     scopes = frame.ask("scope_rates")
     if not scopes:
         yield markup.notice("No payment was attempted in this period.")
-    yield markup.cards(overview_page.rate_card(frame, row, linked=False) for row in scopes)
+    yield markup.cards(figure_tables.rate_card(frame, row, linked=False) for row in scopes)
     yield from _changes(frame)
     yield "<h2>By business</h2>"
     yield markup.table(
         f"By business and currency, {frame.view.period.label}, highest rate first",
-        overview_page.COLUMNS,
-        [overview_page.rate_row(frame, row, linked=False) for row in frame.ask("business_rates")],
+        figure_tables.RATE_COLUMNS,
+        [figure_tables.rate_row(frame, row, linked=False) for row in frame.ask("business_rates")],
         css="nb-wide",
     )
     yield from _months(frame)
@@ -111,7 +112,7 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
     yield from _reasons(frame)
     yield from _recovery(frame)
     yield "<h2>What these figures mean</h2>"
-    yield markup.definitions(overview_page.DEFINITIONS)
+    yield markup.definitions(figure_tables.DEFINITIONS)
 
 
 def _changes(frame: Frame) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _changes(frame: Frame) -> Iterator[str]:
     clear = [row for row in frame.ask("business_rates") if row["is_significant_change"]]
     if not clear:
         yield markup.notice(
-            f"No business changed by more than chance against {frame.view.period.previous_label}."
+            f"No business changed significantly against {frame.view.period.previous_label}."
             if frame.view.period.has_previous
             else "The data does not cover the period before, so there is nothing to compare with."
         )
@@ -131,33 +132,34 @@ def _change(row: Row) -> str:
     return (
         f"{row['business_name']}, {as_text.currency(row['currency_code'])}: "
         f"{as_text.percent(row['previous_attempt_failure_ratio'])} → {as_text.percent(row['attempt_failure_ratio'])} "
-        f"({as_text.points(row['attempt_failure_change_ratio'])}, more than chance)"
+        f"({as_text.points(row['attempt_failure_change_ratio'])}, significant)"
     )
 
 
 def _months(frame: Frame) -> Iterator[str]:
-    groups: dict[str | None, list[Row]] = {}
-    for row in frame.ask("monthly_rates", until=frame.view.period.end_date):
-        groups.setdefault(row["currency_code"], []).append(row)
-    busiest = sorted(groups.items(), key=lambda group: -max(row["attempt_count"] for row in group[1]))
+    busiest = by_scope(frame.ask("monthly_rates", until=frame.view.period.end_date), "attempt_count")
     yield "<h2>By month</h2>"
-    yield markup.paragraph("The line is the rate, the band its 95 % interval; hollow: outcomes are still due.")
+    yield markup.paragraph(
+        "The line is the rate, the band its 95 % interval. A hollow point: payments are still in flight."
+    )
     yield _figures(
         (charts.rate_by_month(rows, as_text.currency(code)), f"Failure rate by month, {as_text.currency(code)}")
-        for code, rows in busiest[:_MOST_CHARTS]
+        for (_, code), rows in busiest[:_MOST_CHARTS]
     )
 
 
 def _anomalies(frame: Frame) -> Iterator[str]:
     until = min(frame.view.period.end_date, frame.view.period.data_until_date)
-    odd = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
-    yield "<h2>Days that stand out</h2>"
-    if not odd:
-        yield markup.notice("No day stood out from what its weekday is used to.", "good")
+    anomalies = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
+    yield "<h2>Unusual days</h2>"
+    if not anomalies:
+        yield markup.notice("No day had more problem entries than usual for its weekday.", "good")
         return
-    rows = trends_page.anomaly_rows(frame, odd, linked=False)
-    yield markup.table("Anomalies, the oddest first", trends_page.ANOMALY_COLUMNS, rows, css="nb-wide")
-    series = dict.fromkeys((row["business_id"], row["business_name"], row["currency_code"], row["kind"]) for row in odd)
+    rows = figure_tables.anomaly_rows(frame, anomalies, linked=False)
+    yield markup.table("Unusual days, largest deviation first", figure_tables.ANOMALY_COLUMNS, rows, css="nb-wide")
+    series = dict.fromkeys(
+        (row["business_id"], row["business_name"], row["currency_code"], row["kind"]) for row in anomalies
+    )
     span: dict[str, Any] = {"from": until - _TREND_SPAN, "until": until}
     yield _figures(
         (
@@ -174,25 +176,24 @@ def _anomalies(frame: Frame) -> Iterator[str]:
 def _reasons(frame: Frame) -> Iterator[str]:
     rows = [row for row in frame.ask("reasons") if row["failed_attempt_count"]]
     yield "<h2>Why payments failed</h2>"
-    listed = [reasons_page.reason_row(frame, row, linked=False) for row in rows]
-    yield markup.table(f"Reasons, {frame.view.period.label}", reasons_page.COLUMNS, listed, css="nb-wide")
+    listed = [figure_tables.reason_row(frame, row, linked=False) for row in rows]
+    yield markup.table(f"Reasons, {frame.view.period.label}", figure_tables.REASON_COLUMNS, listed, css="nb-wide")
 
 
 def _recovery(frame: Frame) -> Iterator[str]:
-    groups: dict[str | None, list[Row]] = {}
-    for row in frame.ask("cohorts", until=frame.view.period.end_date):
-        groups.setdefault(row["currency_code"], []).append(row)
-    yield "<h2>Paid after all</h2>"
-    yield markup.paragraph("Share of the invoices that failed in a month and were paid within so many days.")
-    for code, rows in groups.items():
+    yield "<h2>Recovered</h2>"
+    yield markup.paragraph(
+        "By month of the first failure: the share of invoices that were paid within 1, 3, 7, 14 and 28 days."
+    )
+    for (_, code), rows in by_scope(frame.ask("cohorts", until=frame.view.period.end_date)):
         yield markup.table(
             as_text.currency(code),
-            recovery_page.COHORT_COLUMNS,
-            [recovery_page.cohort_row(row) for row in rows[:_COHORTS]],
+            figure_tables.COHORT_COLUMNS,
+            [figure_tables.cohort_row(row) for row in rows[:_COHORTS]],
             css="nb-wide nb-heat",
         )
-    listed = [recovery_page.ageing_row(frame, row) for row in frame.ask("open_amounts")]
-    yield markup.table("Still open now, by age", recovery_page.AGEING_COLUMNS, listed)
+    listed = [figure_tables.ageing_row(frame, row) for row in frame.ask("open_amounts")]
+    yield markup.table("Still open now, by age", figure_tables.AGEING_COLUMNS, listed)
 
 
 def _figures(drawn: Iterator[tuple[Chart, str]]) -> str:
@@ -203,7 +204,7 @@ def _figures(drawn: Iterator[tuple[Chart, str]]) -> str:
 
 
 def drawing(chart: Chart) -> str:
-    """A chart as SVG. It names no address, and the converter may reach none."""
+    """A chart as SVG. It holds no address, and the converter may fetch none."""
     config = {"font": "Arial", "view": {"stroke": None}, "background": None}
     svg = vl_convert.vegalite_to_svg(chart | {"width": 320, "height": 140, "config": config}, allowed_base_urls=[])
     return svg[svg.index("<svg") :]

@@ -1,4 +1,4 @@
-"""Starts the dashboard's server: on this machine only unless told otherwise, and silent to the rest of the world."""
+"""Starts the dashboard's server: reachable from this machine only by default, and without calls to other hosts."""
 
 import os
 from pathlib import Path

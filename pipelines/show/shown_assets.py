@@ -1,4 +1,4 @@
-"""What people look at, as Dagster assets: the report, made at each publish."""
+"""The report as a Dagster asset, made at each publish."""
 
 import dagster as dg
 
@@ -17,10 +17,10 @@ def shown_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         deps=[ANALYTICS],
         group_name="show",
         kinds={"html"},
-        description="One HTML file with the month's figures, what changed, anomalies and definitions, for e-mail.",
+        description="One HTML file to send by e-mail: the month's figures, what changed, unusual days, definitions.",
     )
     def report() -> dg.MaterializeResult[None]:
-        from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - Streamlit takes a second to import
+        from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - Altair takes a second to import
 
         with open_snapshot(settings.analytics_path) as snapshot:
             file = write_report(snapshot, report_path(settings.analytics_path), utc_now())

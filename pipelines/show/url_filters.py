@@ -1,6 +1,6 @@
-"""A view and its address: which filters are chosen, read from and written to the query of a URL. Pure.
+"""A view and its address: the chosen filters, read from and written to the query of a URL. Pure.
 
-The address is the only place where a view is kept, so that it can be sent to a colleague as it is.
+A view is kept in the address only, so that the address can be sent to a colleague.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class Period:
-    """A period that figures are published of, and the one it is compared with."""
+    """A period that has published figures, and the period it is compared with."""
 
     code: str
     kind: str
@@ -38,13 +38,13 @@ class Period:
 
     @property
     def label(self) -> str:
-        """What it is called."""
+        """Its name."""
         name = readable_values.period(self.code, self.kind, self.start_date, self.end_date)
-        return name if self.is_complete else f"{name} (not whole)"
+        return name if self.is_complete else f"{name} (so far)"
 
     @property
     def previous_label(self) -> str:
-        """What the period before is called: by its days, where it is not a whole calendar period."""
+        """Name of the period before: its days, unless it is a whole month."""
         if self.kind == "month" and self.is_complete:
             return readable_values.month(self.previous_start_date)
         return f"{readable_values.day(self.previous_start_date)} to {readable_values.day(self.previous_end_date)}"
@@ -52,7 +52,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Choices:
-    """What there is to choose from in a published file."""
+    """The filter values that a published file offers."""
 
     periods: tuple[Period, ...]
     businesses: Mapping[int, str]
@@ -69,7 +69,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: a period and filters; empty means all. Then what only the page Entries knows."""
+    """What a page shows: a period and filters, where empty means all; then what only the page Entries uses."""
 
     period: Period
     businesses: tuple[int, ...] = ()
@@ -84,7 +84,7 @@ class View:
     is_default_period: bool = field(default=False, compare=False)
 
     def values(self) -> dict[str, Any]:
-        """The filters as the questions' SQL names them."""
+        """The filters by the names that the SQL uses."""
         return {
             "period": self.period.code,
             "from": self.day_date or self.period.start_date,
@@ -118,11 +118,11 @@ class View:
         }
 
     def shared_query(self) -> dict[str, list[str]]:
-        """The part that all pages know, for links between them."""
+        """The filters that all pages share, for links between pages."""
         return replace(self, reasons=(), invoice=None, entry=None, day_date=None, counted=False, page_number=1).query()
 
     def address(self, page: str, **changes: Any) -> str:  # noqa: ANN401 - fields of the view
-        """The address of a page with some of the view changed."""
+        """The address of a page, with parts of the view changed."""
         return "/?" + urlencode({"view": page} | replace(self, **changes).query(), doseq=True)
 
     def address_of_invoice(self, invoice_id: int) -> str:
@@ -132,16 +132,16 @@ class View:
 
 
 def read_view(query: Query, choices: Choices) -> tuple[View, list[str]]:
-    """The view that an address asks for, and a sentence for each part of it that does not exist."""
+    """The view that an address asks for, and a sentence for each value in it that does not exist."""
     said: list[str] = []
 
     def unknown(name: str, value: str) -> None:
-        said.append(f"There is no {name} “{value}” here; it is left out.")
+        said.append(f"There is no {name} “{value}” in this file; the filter was ignored.")
 
     periods = {period.code: period for period in choices.periods}
     asked = _last(query, "period")
     if asked and asked not in periods:
-        said.append(f"There is no period “{asked}” here; this is {choices.default_period.label}.")
+        said.append(f"There is no period “{asked}” in this file; showing {choices.default_period.label}.")
     period = periods.get(asked or "", choices.default_period)
     names = {str(one): one for one in choices.businesses}
     return View(

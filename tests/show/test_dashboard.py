@@ -120,7 +120,7 @@ def test_a_figure_leads_to_its_entries_and_an_entry_to_its_rule(page, dashboard)
     drawn(page)
     assert page.locator("h3").first.inner_text().startswith(f"{count} entries")
     page.locator(".nb-table tbody a").first.click()
-    page.wait_for_selector("text=Why it is that")
+    page.wait_for_selector("text=Why it is classified this way")
     assert page.locator("dt", has_text="Rule").count() >= 1
 
 
@@ -144,9 +144,9 @@ def test_a_filter_that_does_not_exist_is_said_and_left_out(page, dashboard):
     go(page, dashboard, "overview", "&business=5&currency=%27%3B+drop+table+about&period=1999-01&kind=%3Cb%3E")
     said = page.locator(".nb-notice.nb-warning").all_inner_texts()
     assert len(said) == 4
-    assert "There is no currency “'; drop table about” here; it is left out." in said
+    assert "There is no currency “'; drop table about” in this file; the filter was ignored." in said
     go(page, dashboard, "nothing-of-ours")
-    assert "There is no page “nothing-of-ours” here" in page.locator(".nb-notice").first.inner_text()
+    assert "There is no page “nothing-of-ours”" in page.locator(".nb-notice").first.inner_text()
 
 
 def swapped(page, workbench, copied, view, release, *changes):

@@ -1,4 +1,4 @@
-"""Where there is nothing to show, a calm sentence says what to do. The app runs here without a browser."""
+"""Where there is nothing to show, a sentence says what to do. The app runs here without a browser."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -35,10 +35,10 @@ STATES = {
     "none": (lambda _, file: file, "Nothing is published yet"),
     "damaged": (damaged, "The published file cannot be read"),
     "a folder": (lambda _, file: file.mkdir() or file, "The published file cannot be read"),
-    "without about": (with_change("drop table about"), "lacks something"),
-    "without rates": (with_change("drop table period_payment_failure_rates"), "lacks something"),
-    "without a column": (with_change("alter table businesses drop column name_source"), "lacks something"),
-    "no entries": (with_change("update about set entry_count = 0"), "holds no entries"),
+    "without about": (with_change("drop table about"), "made by another version"),
+    "without rates": (with_change("drop table period_payment_failure_rates"), "made by another version"),
+    "without a column": (with_change("alter table businesses drop column name_source"), "made by another version"),
+    "no entries": (with_change("update about set entry_count = 0"), "has no entries"),
 }
 
 
@@ -57,12 +57,12 @@ def test_the_demo_is_offered_where_it_was_run(look, copied, tmp_path):
 
 def test_old_data_is_said_to_be_old(look, copied, tmp_path):
     file = copied(tmp_path / "a.duckdb", "update about set data_as_of_at = data_as_of_at - interval 3 day")
-    assert "These figures are old: the data ends 3 days ago" in look(file)
+    assert "These figures are out of date: the data ends 3 days ago" in look(file)
 
 
 def test_gaps_are_said_on_every_page(look, copied, tmp_path):
     file = copied(tmp_path / "a.duckdb", "update about set gap_count = 2")
-    assert "2 ranges of the history are not read yet" in look(file)
+    assert "2 ranges of the history have not been read yet" in look(file)
 
 
 def test_without_names_ids_are_shown_and_one_line_says_how_to_add_names(look, copied, tmp_path):
@@ -91,7 +91,7 @@ def test_a_file_of_a_version_that_recorded_nothing_still_shows_its_entries(look,
     file = copied(tmp_path / "a.duckdb", "drop table recorded_entries")
     shown = look(file, view="entries")
     assert "newest first" in shown
-    assert "This file lacks the follow-ups" in shown
+    assert "This file has no follow-ups" in shown
     assert "nexudus-billing sync" in shown
     assert "Published" in shown
 
@@ -115,6 +115,6 @@ def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, 
         """,
     )
     shown = look(file, view="entries")
-    assert "newest first: the newest 50; a filter shows older ones" in shown
+    assert "newest first; only the newest 50 are shown, filter to see others" in shown
     assert shown.count("reference-") == 50
     assert "reference-9<" not in shown

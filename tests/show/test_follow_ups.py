@@ -1,4 +1,4 @@
-"""Beside the entries of an invoice stands what we recorded on it, as the published file has it."""
+"""Under the entries of an invoice are the follow-ups recorded on it, as the published file has them."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from test_accessibility import serious
 
 from pipelines.publish.snapshot import open_snapshot
 
-CAPTION = "Recorded on"
+CAPTION = "Follow-ups on"
 NEWEST = (
     "(select period_code from reporting_periods where period_kind = 'month' and is_complete"
     " order by period_start_date desc limit 1)"
 )
 WORDS = {
-    "planned": "planned, not sent yet",
+    "planned": "planned: not sent yet",
     "sending": "being sent",
-    "confirmed": "confirmed, it was made",
-    "refused": "refused, nothing was made",
-    "unsure": "unsure whether it was made",
+    "confirmed": "confirmed: created in Nexudus",
+    "refused": "refused: not created",
+    "unsure": "unconfirmed: it may have been created",
 }
 
 
@@ -43,10 +43,10 @@ def recorded(published, condition):
     return [
         [
             row["reference"],
-            WORDS[row["state"]] + (f": {row['detail']}" if row["detail"] else ""),
+            WORDS[row["state"]] + (f". {row['detail']}" if row["detail"] else ""),
             row["name"],
             str(row["invoice_id"]),
-            row["business_name"] or "not seen by a sync yet",
+            row["business_name"] or "not synced yet",
             f"{row['planned_at']:%Y-%m-%d %H:%M}",
             f"{row['changed_at']:%Y-%m-%d %H:%M}",
             "\u2013" if row["entry_id"] is None else str(row["entry_id"]),
@@ -91,7 +91,7 @@ def test_every_state_is_shown_and_views_differ(published):
     assert sizes["a currency"] < sizes["the newest month"] < sizes["a longer period"]
 
 
-def test_the_docs_tell_the_states_as_the_page_does():
+def test_the_docs_name_the_states_as_the_page_does():
     told = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
     assert [state for state, words in WORDS.items() if f"| `{state}` | {words} |" not in told] == []
 
@@ -107,7 +107,7 @@ def test_a_filter_chosen_by_keys_narrows_the_follow_ups(page, follow_up_dashboar
 def test_an_invoice_leads_to_its_follow_ups_and_a_follow_up_to_its_entry(page, follow_up_dashboard, published):
     (landed, *_) = published.rows("select * from recorded_entries where is_synced order by planned_at")
     go(page, follow_up_dashboard, "entries")
-    page.get_by_role("link", name="Our follow-ups on these invoices").click()
+    page.get_by_role("link", name="Follow-ups on these invoices").click()
     line(page, landed).get_by_role("link", name=str(landed["invoice_id"])).click()
     page.wait_for_url(f"**invoice={landed['invoice_id']}**")
     drawn(page)
@@ -137,11 +137,11 @@ def test_html_and_sql_in_what_we_recorded_are_text(page, follow_up_dashboard, pu
 
 def test_where_nothing_is_recorded_one_line_says_so(page, dashboard):
     go(page, dashboard, "entries")
-    assert page.get_by_text("None is recorded on the invoices of this view.").count() == 1
+    assert page.get_by_text("No follow-ups on the invoices of this view.").count() == 1
     page.locator(".nb-table tbody a").first.click()
-    page.wait_for_selector("text=Why it is that")
+    page.wait_for_selector("text=Why it is classified this way")
     drawn(page)
-    assert page.get_by_text("None is recorded on this invoice.").count() == 1
+    assert page.get_by_text("No follow-ups on this invoice.").count() == 1
 
 
 @pytest.mark.parametrize("width", [1280, 390])

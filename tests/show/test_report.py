@@ -1,6 +1,8 @@
 """The report is one file that says what the dashboard says, and needs nothing else."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -59,3 +61,11 @@ def test_it_opens_offline_without_an_error(open_page, snapshot, tmp_path):
     assert page.locator("h1").inner_text().startswith("Payment failures, ")
     assert page.locator("svg").first.is_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+def test_making_it_does_not_load_the_dashboards_server():
+    code = "import sys, pipelines.show.report; print('streamlit' in sys.modules)"
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ran.stdout == "False\n"

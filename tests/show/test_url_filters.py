@@ -79,9 +79,9 @@ def test_any_address_is_a_view_and_never_an_error(query):
 def test_what_does_not_exist_is_left_out_and_said(name, value):
     view, said = read_view({name: [value]}, CHOICES)
     assert view == read_view({}, CHOICES)[0]
-    assert said == [f"There is no {name} “{value}” here; it is left out."]
+    assert said == [f"There is no {name} “{value}” in this file; the filter was ignored."]
 
 
 def test_a_period_that_does_not_exist_is_the_default_one():
     view, said = read_view({"period": ["1999-01"]}, CHOICES)
-    assert (view.period, said) == (OCTOBER, ["There is no period “1999-01” here; this is October 2026."])
+    assert (view.period, said) == (OCTOBER, ["There is no period “1999-01” in this file; showing October 2026."])

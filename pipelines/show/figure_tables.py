@@ -1,0 +1,254 @@
+"""The cards and tables that the dashboard and the report share, made of the rows of `sql/show`. Knows no Streamlit."""
+
+from collections.abc import Iterable
+
+from pipelines.publish.snapshot import Row
+from pipelines.show import markup
+from pipelines.show import readable_values as as_text
+from pipelines.show.asking import Frame
+from pipelines.show.markup import Cell, Column
+
+Scope = tuple[int | None, str | None]
+RECOVERY_DAYS = (1, 3, 7, 14, 28)
+_COUNTED = ("payment_failed", "payment_succeeded")
+RATE_COLUMNS = (
+    Column("Business"),
+    Column("Currency"),
+    Column("Failure rate", True, "Failed attempts / attempts"),
+    Column("Change", True, "Against the period before, in percentage points"),
+    Column("Failed", True),
+    Column("Attempts", True),
+    Column("Pending", True, "Payments in flight: no outcome yet, so not in the rate"),
+    Column("Failed amount", True),
+    Column("Amount share", True, "Failed amount / attempted amount"),
+)
+REASON_COLUMNS = (
+    Column("Reason"),
+    Column("Business"),
+    Column("Currency"),
+    Column("Failed", True, "Failed attempts with this reason"),
+    Column("Share", True, "Share of all failed attempts of the period, business and currency"),
+    Column("Before", True, "Failed attempts in the period before"),
+    Column("Not flagged", True, "Failed attempts that the API does not flag as a problem"),
+    Column("Failed amount", True),
+)
+COHORT_COLUMNS = (
+    Column("First failed in"),
+    Column("Failed", True, "Invoices whose first failed attempt was in the month"),
+    *(
+        Column(f"{days} d", True, f"Share recovered within {days} days, of the invoices that are at least that old")
+        for days in RECOVERY_DAYS
+    ),
+    Column("So far", True, "Share recovered so far"),
+    Column("Still open", True, "Amount of the invoices that are not paid yet"),
+)
+AGEING_COLUMNS = (
+    Column("Business"),
+    Column("Currency"),
+    Column("Age in days"),
+    Column("Invoices", True),
+    Column("Open amount", True),
+    Column("Oldest", True, "How long the oldest has been open"),
+)
+ANOMALY_COLUMNS = (
+    Column("Day"),
+    Column("Business"),
+    Column("Currency"),
+    Column("Kind"),
+    Column("Problem entries", True),
+    Column("Usual", True, "Median of the same weekday over the eight weeks before"),
+    Column("Deviation", True, "Robust standard deviations above the usual; above 3.5 is an unusual day"),
+)
+DEFINITIONS = (
+    ("Attempt", "An entry that reports a payment as succeeded or failed. Payments in flight are not attempts yet."),
+    ("Failure rate", "Failed attempts divided by attempts (attempt_failure_ratio)."),
+    (
+        "95 % interval",
+        "The range that the true rate lies in with 95 % confidence, given the number of attempts (Wilson, 1927).",
+    ),
+    (
+        "Change",
+        (
+            "The rate minus that of the period before, in percentage points. An arrow marks a significant change, one "
+            "whose 95 % interval (Newcombe, 1998) does not include zero; without an arrow it may be chance."
+        ),
+    ),
+    ("Failed amount", "The invoice amounts of the failed attempts; an invoice that failed twice counts twice."),
+    ("Period before", "The whole period before; for the current period, the same number of days."),
+)
+
+
+def by_scope(rows: Iterable[Row], size: str | None = None) -> list[tuple[Scope, list[Row]]]:
+    """The rows of each business and currency; the scope with the largest value of the column `size` first."""
+    groups: dict[Scope, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["business_id"], row["currency_code"]), []).append(row)
+    found = list(groups.items())
+    return found if size is None else sorted(found, key=lambda group: -max(row[size] for row in group[1]))
+
+
+def rate_card(frame: Frame, row: Row, *, linked: bool = True) -> str:
+    """The rate of a currency, or of a business and currency, with its interval, change and amounts."""
+    link = _entries(frame, row, ("payment_failed",)) if linked else ""
+    currency = as_text.currency(row["currency_code"])
+    heading = currency if row["business_id"] is None else f"{frame.business(row['business_id'])}, {currency}"
+    within = as_text.interval(row["attempt_failure_low_ratio"], row["attempt_failure_high_ratio"])
+    lines = [
+        Cell(
+            f"{as_text.count(row['failed_attempt_count'])} of {as_text.count(row['attempt_count'])} attempts", link=link
+        ),
+        _change_line(frame, row),
+        Cell(f"{as_text.money(row['failed_amount'], row['currency_code'])} failed"),
+        Cell(f"of {as_text.money(row['attempted_amount'], row['currency_code'])} attempted"),
+    ]
+    if row["is_small_sample"]:
+        lines.append(Cell("Fewer than 20 attempts: use the interval", hover=within))
+    return markup.card(heading, as_text.percent(row["attempt_failure_ratio"]), lines, hover=within)
+
+
+def rate_row(frame: Frame, row: Row, *, linked: bool = True) -> list[Cell | str]:
+    """A business's row of the table of rates."""
+    within = as_text.interval(row["attempt_failure_low_ratio"], row["attempt_failure_high_ratio"])
+    if row["is_small_sample"]:
+        within += "; fewer than 20 attempts"
+    failed, attempted = as_text.count(row["failed_attempt_count"]), as_text.count(row["attempt_count"])
+    return [
+        row["business_name"],
+        as_text.currency(row["currency_code"]),
+        Cell(as_text.percent(row["attempt_failure_ratio"]), hover=within),
+        _change_cell(row),
+        Cell(failed, link=_entries(frame, row, ("payment_failed",)) if linked else ""),
+        Cell(attempted, link=_entries(frame, row, _COUNTED) if linked else ""),
+        as_text.count(row["pending_count"]),
+        as_text.money(row["failed_amount"], row["currency_code"]),
+        as_text.percent(row["amount_failure_ratio"]),
+    ]
+
+
+def _change_cell(row: Row) -> Cell:
+    change = row["attempt_failure_change_ratio"]
+    if change is None:
+        return Cell(as_text.NOTHING, hover="There were no attempts in the period before")
+    return Cell(as_text.points(change), hover=_change_hover(row), tone=_tone(row))
+
+
+def _change_line(frame: Frame, row: Row) -> Cell:
+    if row["attempt_failure_change_ratio"] is None:
+        return Cell("No attempts in the period before to compare with")
+    chance = "" if row["is_significant_change"] else ", may be chance"
+    against = f"from {as_text.percent(row['previous_attempt_failure_ratio'])}, {frame.view.period.previous_label}"
+    return Cell(
+        f"{as_text.points(row['attempt_failure_change_ratio'])} {against}{chance}",
+        hover=_change_hover(row),
+        tone=_tone(row),
+    )
+
+
+def _change_hover(row: Row) -> str:
+    low = as_text.points(row["attempt_failure_change_low_ratio"])
+    high = as_text.points(row["attempt_failure_change_high_ratio"])
+    verdict = "significant" if row["is_significant_change"] else "may be chance"
+    return f"95 % interval {low} to {high}: {verdict}"
+
+
+def _tone(row: Row) -> str:
+    if not row["is_significant_change"]:
+        return ""
+    return "nb-worse" if row["attempt_failure_change_ratio"] > 0 else "nb-better"
+
+
+def _entries(frame: Frame, row: Row, kinds: tuple[str, ...]) -> str:
+    business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
+    currencies = (row["currency_code"] or "none",)
+    return frame.view.address("entries", businesses=business, currencies=currencies, kinds=kinds, counted=True)
+
+
+def reason_row(frame: Frame, row: Row, *, linked: bool = True) -> list[Cell | str]:
+    """A reason's row of the table, with a link to its entries."""
+    link = frame.view.address(
+        "entries",
+        businesses=frame.view.businesses if row["business_id"] is None else (row["business_id"],),
+        currencies=(row["currency_code"] or "none",),
+        kinds=("payment_failed",),
+        reasons=(row["failure_reason"],),
+        counted=True,
+    )
+    share = row["failed_attempt_share_ratio"]
+    return [
+        as_text.words(row["failure_reason"]),
+        frame.business(row["business_id"]),
+        as_text.currency(row["currency_code"]),
+        Cell(as_text.count(row["failed_attempt_count"]), link=link if linked else ""),
+        Cell(as_text.percent(share), bar_ratio=share),
+        as_text.count(row["previous_failed_attempt_count"]),
+        as_text.count(row["unflagged_failed_attempt_count"]),
+        as_text.money(row["failed_amount"], row["currency_code"]),
+    ]
+
+
+def cohort_row(row: Row) -> list[Cell | str]:
+    """A cohort's row of the heat map."""
+    return [
+        as_text.month(row["month_start_date"]),
+        as_text.count(row["failed_invoice_count"]),
+        *(_within(row, days) for days in RECOVERY_DAYS),
+        Cell(
+            as_text.percent(row["recovery_ratio"], 0),
+            hover=f"{as_text.count(row['recovered_invoice_count'])} of {as_text.count(row['failed_invoice_count'])} "
+            f"invoices; {as_text.percent(row['recovery_amount_ratio'], 0)} of the amount",
+            shade_ratio=row["recovery_ratio"],
+        ),
+        as_text.money(row["open_amount"], row["currency_code"]),
+    ]
+
+
+def _within(row: Row, days: int) -> Cell:
+    ratio = row[f"recovered_{days}_day_ratio"]
+    if ratio is None:
+        return Cell(as_text.NOTHING, hover="No invoice of the month is that old yet", tone="nb-open")
+    return Cell(
+        as_text.percent(ratio, 0),
+        hover=f"{as_text.count(row[f'recovered_{days}_day_count'])} of "
+        f"{as_text.count(row[f'observed_{days}_day_count'])} invoices that are old enough; "
+        f"{as_text.percent(row[f'recovered_{days}_day_amount_ratio'], 0)} of the amount",
+        shade_ratio=ratio,
+    )
+
+
+def ageing_row(frame: Frame, row: Row) -> list[Cell | str]:
+    """An age band's row of the table of open amounts."""
+    return [
+        frame.business(row["business_id"]),
+        as_text.currency(row["currency_code"]),
+        row["ageing_band"],
+        as_text.count(row["open_invoice_count"]),
+        as_text.money(row["open_amount"], row["currency_code"]),
+        f"{row['oldest_open_days']} days",
+    ]
+
+
+def anomaly_rows(frame: Frame, anomalies: list[Row], *, linked: bool = True) -> list[list[Cell | str]]:
+    """Rows of the table of unusual days, each day with a link to its entries."""
+    return [
+        [
+            Cell(
+                as_text.day(row["day_date"]),
+                link=frame.view.address(
+                    "entries",
+                    businesses=() if row["business_id"] is None else (row["business_id"],),
+                    currencies=(row["currency_code"] or "none",),
+                    kinds=(row["kind"],),
+                    day_date=row["day_date"],
+                )
+                if linked
+                else "",
+            ),
+            row["business_name"],
+            as_text.currency(row["currency_code"]),
+            as_text.words(row["kind"]),
+            as_text.count(row["problem_entry_count"]),
+            f"{row['baseline_count']:.1f}",
+            f"{row['robust_z_score']:.1f}",
+        ]
+        for row in anomalies
+    ]
