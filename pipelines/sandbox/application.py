@@ -5,13 +5,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.sandbox.broken_answers import TRANSPORT
-from pipelines.sandbox.emulator import HISTORIES, Sandbox
+from pipelines.sandbox.emulator import Sandbox
 from pipelines.sandbox.endpoints import ReadingEndpoints
 from pipelines.sandbox.gate import Gate
+from pipelines.sandbox.history_list import HISTORY_LIST
 from pipelines.sandbox.truth_view import TruthView
 from pipelines.sandbox.writing import WritingEndpoints
 
-_ONE = HISTORIES + "/{entry_id:int}"
+_HISTORIES = HISTORY_LIST.path
+_ONE = _HISTORIES + "/{entry_id:int}"
 
 
 def application(sandbox: Sandbox) -> ASGIApp:
@@ -22,12 +24,12 @@ def application(sandbox: Sandbox) -> ASGIApp:
     routes = Starlette(
         routes=[
             Route("/api/token", reading.token, methods=["POST"]),
-            Route(HISTORIES, gate.guarded(f"{role}List", reading.search), methods=["GET"]),
-            Route(HISTORIES, gate.guarded(f"{role}Create", writing.create), methods=["POST"]),
-            Route(HISTORIES, gate.guarded(f"{role}Edit", writing.update), methods=["PUT"]),
+            Route(_HISTORIES, gate.guarded(f"{role}Create", writing.create), methods=["POST"]),
+            Route(_HISTORIES, gate.guarded(f"{role}Edit", writing.update), methods=["PUT"]),
             Route(_ONE, gate.guarded(f"{role}Read", reading.get_one), methods=["GET"]),
             Route(_ONE, gate.guarded(f"{role}Delete", writing.delete), methods=["DELETE"]),
             Route("/api/sys/businesses", gate.guarded("Business-List", reading.businesses), methods=["GET"]),
+            Route("/api/{list:path}", reading.listed, methods=["GET"]),
             Route("/sandbox/truth", behind.truth),
             Route("/sandbox/requests", behind.requests),
             Route("/sandbox/knobs", behind.knobs, methods=["GET", "PATCH"]),

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 from pipelines.sandbox.entities import Operator
 from pipelines.sandbox.faults import Faults
+from pipelines.sandbox.history_list import HISTORY_LIST, history_table
 from pipelines.sandbox.knobs import Knobs
 from pipelines.sandbox.life import Life
 from pipelines.sandbox.limits import Limits
+from pipelines.sandbox.listing import Table
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.sandbox_clock import SandboxClock
 from pipelines.sandbox.store import Store
 from pipelines.sandbox.tokens import TokenDesk, User
 
-HISTORIES = "/api/billing/coworkerinvoicehistories"
 _REMEMBERED = 200_000
 _SECRET = ("token", "password", "totp", "secret")
 
@@ -55,7 +56,7 @@ class RequestLog:
 
     def data(self) -> list[Seen]:
         """The searches: GET on the histories endpoint."""
-        return [one for one in self.seen if one.method == "GET" and one.path == HISTORIES]
+        return [one for one in self.seen if one.method == "GET" and one.path == HISTORY_LIST.path]
 
     @property
     def data_count(self) -> int:
@@ -75,6 +76,8 @@ class Sandbox:
     life: Life
     limits: Limits
     requests: RequestLog = field(default_factory=RequestLog)
+    tables: dict[str, Table] = field(default_factory=dict)
+    """The lists that it answers searches of, by their path."""
     base_url: str = ""
 
     def server_now(self) -> float:
@@ -99,4 +102,6 @@ def make_sandbox(operator: Operator | None = None, knobs: Knobs | None = None, u
     clock = SandboxClock(operator.until)
     store, faults = Store(operator, clock), Faults(knobs)
     tokens = TokenDesk(clock, knobs, [user or User()])
-    return Sandbox(store, clock, knobs, tokens, faults, Life(store, knobs, faults), Limits(knobs))
+    sandbox = Sandbox(store, clock, knobs, tokens, faults, Life(store, knobs, faults), Limits(knobs))
+    sandbox.tables[HISTORY_LIST.path] = history_table(store)
+    return sandbox

@@ -1,5 +1,6 @@
 """The reading endpoints: token, search, get-one, businesses. Each answers from one instant of the store."""
 
+from functools import partial
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -7,14 +8,18 @@ from starlette.responses import Response
 
 from pipelines.sandbox.answers import JSON, Invalid, json_answer, message_answer, validation_answer
 from pipelines.sandbox.broken_answers import Reset, cut, login_page
-from pipelines.sandbox.distortion import distorted, encode_distorted
+from pipelines.sandbox.distortion import distorted
 from pipelines.sandbox.emulator import Sandbox, Seen
 from pipelines.sandbox.faults import BROKEN_BODIES
 from pipelines.sandbox.gate import Gate
+from pipelines.sandbox.listing import Listing, Table
 from pipelines.sandbox.questions import BadQuestionError, Question, Reading, read_question
 from pipelines.sandbox.search import search
 from pipelines.sandbox.tokens import GrantRefusedError
 from pipelines.sandbox.wire import ENCODER, envelope
+
+# It can only be paged through.
+_BUSINESS_LIST = Listing("Business", "/api/sys/businesses", {}, {}, {}, ())
 
 
 class ReadingEndpoints:
@@ -36,19 +41,25 @@ class ReadingEndpoints:
             answer = json_answer({"error": refused.error, "error_description": refused.description}, refused.status)
         return self.gate.dated(seen, answer)
 
-    async def search(self, request: Request, seen: Seen, _username: str) -> Response:
-        """`GET /api/billing/coworkerinvoicehistories`."""
+    async def listed(self, request: Request) -> Response:
+        """`GET` of any list that there is."""
+        table = self.sandbox.tables.get(request.url.path)
+        if table is None:
+            return message_answer(404, "No HTTP resource was found that matches the request.")
+        return await self.gate.guarded(f"{table.listing.name}-List", partial(self._search, table))(request)
+
+    async def _search(self, table: Table, request: Request, seen: Seen, _username: str) -> Response:
         knobs = self.sandbox.knobs
         if knobs.required_filter and knobs.required_filter not in request.query_params:
             return message_answer(400, f"Missing required filter: {knobs.required_filter}")
         reading = Reading(knobs.range_end, knobs.filter_time_zone, knobs.dir_convention, max(1, knobs.max_page_size))
         try:
-            question = read_question(request.query_params, reading)
+            question = read_question(request.query_params, reading, table.listing)
         except BadQuestionError as bad:
             return validation_answer([Invalid(bad.property_name, bad.value, str(bad))])
         if 0 < knobs.deep_page_403_after < question.page:
             return Response(status_code=403)
-        answer = self._spoiled(self._answered(self._misunderstood(question, seen), seen), seen)
+        answer = self._spoiled(self._answered(table, self._misunderstood(question, seen), seen), seen)
         self.sandbox.life.between_answers()
         return answer
 
@@ -63,7 +74,7 @@ class ReadingEndpoints:
     async def businesses(self, request: Request, _seen: Seen, _username: str) -> Response:
         """`GET /api/sys/businesses`."""
         try:
-            question = read_question(request.query_params, Reading())
+            question = read_question(request.query_params, Reading(), _BUSINESS_LIST)
         except BadQuestionError as bad:
             return validation_answer([Invalid(bad.property_name, bad.value, str(bad))])
         everything = self.sandbox.store.businesses
@@ -92,19 +103,19 @@ class ReadingEndpoints:
             question.descending, seen.fault = not question.descending, "reversed_order"
         return question
 
-    def _answered(self, question: Question, seen: Seen) -> Response:
+    def _answered(self, table: Table, question: Question, seen: Seen) -> Response:
         """A page and its envelope, of one instant."""
         sandbox = self.sandbox
         unordered = sandbox.faults.happens("unordered")
         seen.fault = "unordered" if unordered else seen.fault
-        with sandbox.store.lock:
+        with table.lock:
             found = search(
-                sandbox.store,
+                table,
                 question,
                 shuffle=sandbox.faults.stream("ties") if sandbox.knobs.shuffle_ties else None,
                 unordered=sandbox.faults.stream("no order") if unordered else None,
             )
-            records = encode_distorted(found.entries, sandbox.knobs)
+            records = table.encode(found.entries, sandbox.knobs)
         seen.record_count = len(found.entries)
         return _enveloped(records, question, count=seen.record_count, total=found.total)
 

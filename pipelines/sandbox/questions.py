@@ -1,84 +1,14 @@
-"""A query string to a question: every documented parameter of the search page, its irregular wire name and its type."""
+"""A query string to a question, by the parameters that a list documents; what nobody documented is ignored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipelines.sandbox.entities import Entry
+from pipelines.sandbox.listing import Listing
 
-_ENTITY = "CoworkerInvoiceHistory"
-
-# What a record field is worth to a filter or an order: integers, casefolded text, booleans, seconds, Decimals.
-VALUES: dict[str, Callable[[Entry], Any]] = {
-    "CoworkerInvoiceId": lambda entry: entry.invoice.id,
-    "CoworkerInvoiceCoworkerId": lambda entry: entry.invoice.member.id,
-    "CoworkerInvoiceBusinessId": lambda entry: entry.invoice.member.business.id,
-    "CoworkerInvoiceBusinessCurrencyCode": lambda entry: entry.invoice.member.business.currency_code.casefold(),
-    "CoworkerInvoiceCoworkerFullName": lambda entry: entry.invoice.member.full_name.casefold(),
-    "CoworkerInvoiceTotalAmount": lambda entry: entry.invoice.total_amount,
-    "CoworkerInvoiceInvoiceNumber": lambda entry: entry.invoice.number.casefold(),
-    "CoworkerInvoiceBillToName": lambda entry: entry.invoice.member.bill_to_name.casefold(),
-    "CoworkerInvoicePaid": lambda entry: entry.invoice.paid_on is not None,
-    "CoworkerInvoicePaidOn": lambda entry: entry.invoice.paid_on,
-    "CoworkerInvoiceRefunded": lambda entry: entry.invoice.refunded_on is not None,
-    "CoworkerInvoiceRefundedOn": lambda entry: entry.invoice.refunded_on,
-    "CoworkerInvoiceDueDate": lambda entry: entry.invoice.due_on,
-    "CoworkerInvoiceDraft": lambda entry: entry.invoice.draft,
-    "Name": lambda entry: entry.name.casefold(),
-    "Description": lambda entry: entry.description.casefold(),
-    "IsProblem": lambda entry: entry.is_problem,
-    "Notify": lambda entry: entry.notify,
-    "Id": lambda entry: entry.id,
-    "UpdatedOn": lambda entry: entry.updated_on,
-    "CreatedOn": lambda entry: entry.created_on,
-    "UpdatedBy": lambda entry: entry.updated_by.casefold(),
-}
-_KINDS = {
-    "integer": ("CoworkerInvoiceId", "CoworkerInvoiceCoworkerId", "CoworkerInvoiceBusinessId"),
-    "decimal": ("CoworkerInvoiceTotalAmount",),
-    "boolean": ("CoworkerInvoicePaid", "CoworkerInvoiceRefunded", "CoworkerInvoiceDraft", "IsProblem", "Notify"),
-    "instant": (
-        "CoworkerInvoicePaidOn",
-        "CoworkerInvoiceRefundedOn",
-        "CoworkerInvoiceDueDate",
-        "CreatedOn",
-        "UpdatedOn",
-    ),
-}
-_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
-
-# Equality names keep the underscores of the joined path, range names drop them.
-EQUALITY_FILTERS = {
-    f"{_ENTITY}_{path}": path.replace("_", "") if path != "CoworkerInvoice" else "CoworkerInvoiceId"
-    for path in (
-        "CoworkerInvoice",
-        "CoworkerInvoice_Coworker_Id",
-        "CoworkerInvoice_Business_Id",
-        "CoworkerInvoice_Business_Currency_Code",
-        "CoworkerInvoice_Coworker_FullName",
-        "CoworkerInvoice_TotalAmount",
-        "CoworkerInvoice_InvoiceNumber",
-        "CoworkerInvoice_BillToName",
-        "CoworkerInvoice_Paid",
-        "CoworkerInvoice_PaidOn",
-        "CoworkerInvoice_Refunded",
-        "CoworkerInvoice_RefundedOn",
-        "CoworkerInvoice_DueDate",
-        "CoworkerInvoice_Draft",
-        "Name",
-        "Description",
-        "IsProblem",
-        "Notify",
-    )
-}
-RANGE_FILTERS = {
-    f"{end}_{_ENTITY}_{name}": (end, name)
-    for name in ("CoworkerInvoiceCoworkerId", "CoworkerInvoiceBusinessId", *_KINDS["instant"])
-    for end in ("from", "to")
-}
 PAGING = ("page", "size", "orderBy", "dir")
 
 
@@ -114,27 +44,28 @@ class Reading:
     max_page_size: int = 1000
 
 
-def read_question(params: Mapping[str, str], reading: Reading) -> Question:
-    """The question in a query string; what nobody documented is ignored. Raises BadQuestionError."""
+def read_question(params: Mapping[str, str], reading: Reading, listing: Listing) -> Question:
+    """The question that a query string puts to a list. Raises BadQuestionError."""
     direction = _integer(params, "dir", 1 if reading.dir_convention == "1/-1" else 0)
     question = Question(
         page=max(1, _integer(params, "page", 1)),
         size=min(max(1, _integer(params, "size", 25)), reading.max_page_size),
-        order_by=params.get("orderBy", "Id") if params.get("orderBy", "Id") in VALUES else "Id",
+        order_by=params.get("orderBy", "Id") if params.get("orderBy", "Id") in listing.values else "Id",
         descending=direction != 1 if reading.dir_convention == "1/-1" else direction == 1,
         direction=direction,
     )
+    ranges = listing.ranges
     for name, value in params.items():
         if not value:
             continue
         try:
-            if name in EQUALITY_FILTERS:
-                column = EQUALITY_FILTERS[name]
-                question.equal[column] = _equal(column, value, reading)
-            elif name in RANGE_FILTERS:
-                end, column = RANGE_FILTERS[name]
+            if name in listing.equalities:
+                column = listing.equalities[name]
+                question.equal[column] = _equal(listing.kinds.get(column, "text"), value, reading)
+            elif name in ranges:
+                end, column = ranges[name]
                 low, high = question.ranges.get(column, (None, None))
-                limit = _limit(column, value, reading, is_end=end == "to")
+                limit = _limit(listing.kinds[column], value, reading, is_end=end == "to")
                 question.ranges[column] = (low, limit) if end == "to" else (limit, high)
         except (ValueError, InvalidOperation) as error:
             raise BadQuestionError(name, value) from error
@@ -158,9 +89,8 @@ def _instant(value: str, zone: str) -> tuple[int, int]:
     return int(at.timestamp()), span
 
 
-def _equal(column: str, value: str, reading: Reading) -> tuple[Any, Any]:
+def _equal(kind: str, value: str, reading: Reading) -> tuple[Any, Any]:
     """The half-open range of values that an equality filter accepts; (value, None) where there is no range."""
-    kind = _KIND_OF.get(column, "text")
     if kind == "integer":
         return int(value), None
     if kind == "decimal":
@@ -173,9 +103,9 @@ def _equal(column: str, value: str, reading: Reading) -> tuple[Any, Any]:
     return value.casefold(), None
 
 
-def _limit(column: str, value: str, reading: Reading, *, is_end: bool) -> int:
+def _limit(kind: str, value: str, reading: Reading, *, is_end: bool) -> int:
     """The lower limit, or the exclusive upper one, that a range filter sets."""
-    if _KIND_OF[column] == "integer":
+    if kind == "integer":
         return int(value) + is_end
     at, _ = _instant(value, reading.time_zone)
     if reading.range_end != "second":

@@ -1,31 +1,35 @@
 """A question to the rows that answer it, at one instant. By an index where there is one, else by looking at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 from typing import Any
 
-from pipelines.sandbox.entities import Entry
-from pipelines.sandbox.questions import VALUES, Question
-from pipelines.sandbox.store import Store
+from pipelines.sandbox.listing import Table
+from pipelines.sandbox.questions import Question
+from pipelines.sandbox.sorted_index import HasId
+
+ValueOf = Callable[[Any], Any]
+Values = Mapping[str, ValueOf]
 
 
 @dataclass(slots=True)
 class Found:
     """One page of rows, and how many there are in all."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[Any]
     total: int
 
 
 def search(
-    store: Store, question: Question, *, shuffle: Random | None = None, unordered: Random | None = None
+    table: Table, question: Question, *, shuffle: Random | None = None, unordered: Random | None = None
 ) -> Found:
     """The page that the question asks for. `shuffle` reorders ties; `unordered` gives up any order."""
-    with store.lock:
-        window = _window(store, question)
-        checks = _checks(question, window.met)
+    with table.lock:
+        values = table.listing.values
+        window = _window(table, question)
+        checks = _checks(values, question, window.met)
         if checks or unordered is not None or window.order != question.order_by:
             rows = [entry for entry in window.rows() if all(check(entry) for check in checks)]
             if unordered is not None:
@@ -34,77 +38,71 @@ def search(
                 # By Id first: equals then have an order, though only the index promises one.
                 rows.sort(key=lambda entry: entry.id)
                 if question.order_by != "Id":
-                    rows.sort(key=_sort_key(question.order_by))
+                    rows.sort(key=_sort_key(values[question.order_by]))
             window = _Window(rows, 0, len(rows), question.order_by)
-        return Found(_page(window, question, shuffle), window.last - window.first)
+        return Found(_page(window, question, values, shuffle), window.last - window.first)
 
 
 @dataclass(slots=True)
 class _Window:
     """Rows [first, last) of a list, uncopied: a wide range over a large index costs nothing."""
 
-    items: list[Entry]
+    items: Sequence[Any]
     first: int
     last: int
     order: str
     met: str = ""
 
-    def rows(self) -> list[Entry]:
+    def rows(self) -> Sequence[Any]:
         return self.items[self.first : self.last]
 
 
-def _window(store: Store, question: Question) -> _Window:
+def _window(table: Table, question: Question) -> _Window:
     """Rows by the most selective index, what they are in order of, and the filter that is thereby met."""
-    if "CoworkerInvoiceId" in question.equal:
-        invoice = store.invoices.get(question.equal["CoworkerInvoiceId"][0])
-        rows = invoice.entries if invoice else []
-        return _Window(rows, 0, len(rows), "", "=CoworkerInvoiceId")
-    indexes = {"UpdatedOn": store.by_updated_on, "CreatedOn": store.by_created_on, "Id": store.by_id}
-    for column, index in indexes.items():
+    for column, rows_with in table.by_value.items():
+        if column in question.equal:
+            rows = rows_with(question.equal[column][0])
+            return _Window(rows, 0, len(rows), "", f"={column}")
+    for column, index in table.indexes.items():
         if column in question.ranges:
             return _Window(index.items, *index.bounds(*question.ranges[column]), column, column)
-    for column, invoices in (
-        ("CoworkerInvoicePaidOn", store.by_paid_on),
-        ("CoworkerInvoiceRefundedOn", store.by_refunded_on),
-    ):
+    for column, rows_within in table.by_range.items():
         if column in question.ranges:
-            rows = [entry for one in invoices.between(*question.ranges[column]) for entry in one.entries]
+            rows = rows_within(*question.ranges[column])
             return _Window(rows, 0, len(rows), column, column)
-    order = question.order_by if question.order_by in indexes else "Id"
-    return _Window(indexes[order].items, 0, len(store), order)
+    order = question.order_by if question.order_by in table.indexes else "Id"
+    return _Window(table.indexes[order].items, 0, len(table.indexes[order].items), order)
 
 
-def _checks(question: Question, met: str) -> list[Callable[[Entry], bool]]:
-    checks = [_equals(VALUES[column], *wanted) for column, wanted in question.equal.items() if f"={column}" != met]
-    checks += [_within(VALUES[column], *limits) for column, limits in question.ranges.items() if column != met]
+def _checks(values: Values, question: Question, met: str) -> list[Callable[[Any], bool]]:
+    checks = [_equals(values[column], *wanted) for column, wanted in question.equal.items() if f"={column}" != met]
+    checks += [_within(values[column], *limits) for column, limits in question.ranges.items() if column != met]
     return checks
 
 
-def _equals(value_of: Callable[[Entry], Any], wanted: Any, end: Any) -> Callable[[Entry], bool]:  # noqa: ANN401 - of the field's type
+def _equals(value_of: ValueOf, wanted: Any, end: Any) -> Callable[[Any], bool]:  # noqa: ANN401 - of the field's type
     if end is None:
         return lambda entry: value_of(entry) == wanted
     return _within(value_of, wanted, end)
 
 
-def _within(value_of: Callable[[Entry], Any], low: Any, end: Any) -> Callable[[Entry], bool]:  # noqa: ANN401 - of the field's type
-    def check(entry: Entry) -> bool:
+def _within(value_of: ValueOf, low: Any, end: Any) -> Callable[[Any], bool]:  # noqa: ANN401 - of the field's type
+    def check(entry: HasId) -> bool:
         value = value_of(entry)
         return value is not None and (low is None or low <= value) and (end is None or value < end)
 
     return check
 
 
-def _sort_key(column: str) -> Callable[[Entry], tuple[bool, Any]]:
-    value_of = VALUES[column]
-
-    def key(entry: Entry) -> tuple[bool, Any]:
+def _sort_key(value_of: ValueOf) -> Callable[[Any], tuple[bool, Any]]:
+    def key(entry: HasId) -> tuple[bool, Any]:
         value = value_of(entry)
         return (value is not None, value)
 
     return key
 
 
-def _page(window: _Window, question: Question, shuffle: Random | None) -> Sequence[Entry]:
+def _page(window: _Window, question: Question, values: Values, shuffle: Random | None) -> Sequence[Any]:
     """The page's slice, counted from the end when descending."""
     total = window.last - window.first
     first = min((question.page - 1) * question.size, total)
@@ -115,19 +113,19 @@ def _page(window: _Window, question: Question, shuffle: Random | None) -> Sequen
     if shuffle is None or first == last:
         page = window.items[first:last]
     else:
-        page = _shuffled(window, first, last, question.order_by, shuffle)
+        page = _shuffled(window, first, last, values[question.order_by], shuffle)
     return page[::-1] if question.descending else page
 
 
-def _shuffled(window: _Window, first: int, last: int, column: str, random: Random) -> list[Entry]:
+def _shuffled(window: _Window, first: int, last: int, value_of: ValueOf, random: Random) -> list[Any]:
     """The slice as if every group of equals had been shuffled first: a page may end in the middle of one."""
-    key, items = _sort_key(column), window.items
+    key, items = _sort_key(value_of), window.items
     start, end = first, last
     while start > window.first and key(items[start - 1]) == key(items[first]):
         start -= 1
     while end < window.last and key(items[end]) == key(items[last - 1]):
         end += 1
-    mixed: list[Entry] = []
+    mixed: list[Any] = []
     for _, group in groupby(items[start:end], key):
         ties = list(group)
         random.shuffle(ties)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from pipelines.sandbox.emulator import HISTORIES
+from pipelines.sandbox.history_list import HISTORY_LIST
 from pipelines.sandbox.knobs import PROFILES, make_knobs
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.wire import instant
@@ -23,7 +23,7 @@ class Reader:
     def rows(self, **params):
         for _ in range(20):
             try:
-                answer = self.http.get(HISTORIES, params=params)
+                answer = self.http.get(HISTORY_LIST.path, params=params)
             except httpx.TransportError:
                 self.failures += 1
                 continue

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.sandbox.questions import EQUALITY_FILTERS, PAGING, RANGE_FILTERS
+from pipelines.sandbox.history_list import HISTORY_LIST
+from pipelines.sandbox.questions import PAGING
+
+EQUALITY_FILTERS, RANGE_FILTERS = HISTORY_LIST.equalities, HISTORY_LIST.ranges
 
 PAGES = Path(__file__).parents[3] / "shared" / "api"
 

@@ -3,7 +3,7 @@ import time
 import httpx
 import pytest
 
-from pipelines.sandbox.emulator import HISTORIES
+from pipelines.sandbox.history_list import HISTORY_LIST
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_every_wrong_property_is_named(api):
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b'{"Name": [1], "Description": {"a": 1}}'])
 def test_a_body_of_another_kind_answers_400(api, body):
-    assert api.http.post(HISTORIES, content=body).status_code == 400
+    assert api.http.post(HISTORY_LIST.path, content=body).status_code == 400
 
 
 def test_a_created_row_is_stamped_now_and_flags_are_kept(api, entry):
@@ -43,15 +43,15 @@ def test_a_created_row_is_stamped_now_and_flags_are_kept(api, entry):
 def test_put_changes_a_row_and_moves_updated_on_and_delete_leaves_no_trace(api, entry):
     entry_id = api.create(**entry).json()["Value"]["Id"]
     api.sandbox.clock.advance(90)
-    assert api.http.put(HISTORIES, json=entry | {"Id": entry_id, "Description": "Will pay."}).status_code == 200
+    assert api.http.put(HISTORY_LIST.path, json=entry | {"Id": entry_id, "Description": "Will pay."}).status_code == 200
     record = api.search(CoworkerInvoiceHistory_Name="Called")["Records"][0]
     assert (record["Description"], record["UpdatedOn"]) == ("Will pay.", "2025-06-30T12:01:30Z")
     assert record["CreatedOn"] == "2025-06-30T12:00:00Z"
-    assert api.http.delete(f"{HISTORIES}/{entry_id}").status_code == 200
+    assert api.http.delete(f"{HISTORY_LIST.path}/{entry_id}").status_code == 200
     assert made(api) == 0
     assert entry_id in api.sandbox.store.deleted_ids
-    assert api.http.delete(f"{HISTORIES}/{entry_id}").status_code == 404
-    assert api.http.put(HISTORIES, json=entry | {"Id": entry_id}).status_code == 404
+    assert api.http.delete(f"{HISTORY_LIST.path}/{entry_id}").status_code == 404
+    assert api.http.put(HISTORY_LIST.path, json=entry | {"Id": entry_id}).status_code == 404
 
 
 def test_answers_500_before_the_row_is_made(api, entry):
@@ -86,7 +86,7 @@ def test_a_write_times_out_before_or_after_the_row_is_made(api, entry, fault, ro
     api.sandbox.faults.inject(fault)
     api.sandbox.knobs.slow_seconds = 0.4
     with pytest.raises(httpx.ReadTimeout):
-        api.http.post(HISTORIES, json=entry, timeout=0.1)
+        api.http.post(HISTORY_LIST.path, json=entry, timeout=0.1)
     assert made(api) == rows
 
 
@@ -101,7 +101,7 @@ def test_a_write_is_made_after_the_client_has_given_up(api, entry):
     api.sandbox.faults.inject("write_made_late")
     api.sandbox.knobs.slow_seconds = 0.3
     with pytest.raises(httpx.ReadTimeout):
-        api.http.post(HISTORIES, json=entry, timeout=0.1)
+        api.http.post(HISTORY_LIST.path, json=entry, timeout=0.1)
     assert made(api) == 0
     time.sleep(0.4)
     assert made(api) == 1
