@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land import landed_assets as land
+from pipelines.land.business_names import business_names_asset
 from pipelines.land.lake_upkeep import upkeep_schedules
 from pipelines.land.pull import OnStep
 from pipelines.land.warehouse import open_warehouse
@@ -55,6 +56,7 @@ def build_definitions(
     assets = _described(
         [
             *land.landed_assets(settings, on_step, pool=pool),
+            business_names_asset(settings, pool=pool),
             *model.model_assets(settings, open_warehouse, models, pool=pool),
             *publish.published_assets(settings, models, pool=pool),
             *record.recorded_assets(settings, pool=pool),

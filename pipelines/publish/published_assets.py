@@ -4,19 +4,16 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from pipelines.errors import PipelineError
-from pipelines.extract.client import NexudusClient
+from pipelines.land.business_names import BUSINESS_NAMES
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.sql_models import SqlModel
-from pipelines.publish import business_names
 from pipelines.publish.analytics import load_views, publish
 from pipelines.publish.parquet import publish_parquet
-from pipelines.settings import Settings, utc_now
+from pipelines.settings import Settings
 
 ANALYTICS = dg.AssetKey(["publish", "analytics"])
 PARQUET = dg.AssetKey(["publish", "parquet"])
-BUSINESS_NAMES = dg.AssetKey(["land", "business_names"])
 
 
 def published_assets(
@@ -63,7 +60,7 @@ def published_assets(
         folder = publish_parquet(settings.analytics_path)
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(folder.absolute())})
 
-    return [_business_names_asset(settings, pool), analytics, parquet]
+    return [analytics, parquet]
 
 
 def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:
@@ -71,38 +68,3 @@ def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:
     read = {model.table for model in models if model.published}.union(*(view.upstream for view in load_views()))
     keys = {dg.AssetKey(table.split(".")) for table in read}
     return sorted(key for key in keys if key.path[0] == "model" or key == HISTORIES)
-
-
-def _business_names_asset(settings: Settings, pool: str | None) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=BUSINESS_NAMES,
-        deps=[HISTORIES],
-        group_name="land",
-        pool=pool,
-        kinds={"duckdb"},
-        description="What the businesses are called, by NEXUDUS_BUSINESSES_FILE or the API. No figure depends on it.",
-    )
-    def names() -> dg.MaterializeResult[None]:
-        with open_warehouse(settings) as connection:
-            if settings.businesses_file:
-                found = business_names.read_names_file(settings.businesses_file)
-                business_names.store_names(connection, found, "file", utc_now())
-                said = f"read {settings.businesses_file}"
-            elif business_names.is_due(connection, utc_now()):
-                found, said = _asked(settings)
-                business_names.store_names(connection, found, "api", utc_now())
-            else:
-                said = "known already"
-            named = business_names.named_count(connection)
-        return dg.MaterializeResult(metadata={"named_businesses": named, "said": said})
-
-    return names
-
-
-def _asked(settings: Settings) -> tuple[list[business_names.BusinessName], str]:
-    """Names are a courtesy: whatever the API answers, the figures are published."""
-    try:
-        with NexudusClient(settings) as client:
-            return business_names.ask_for_names(client), "asked the API"
-    except PipelineError as error:
-        return [], f"{error} {business_names.HOW_TO_NAME}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pipelines.publish.business_names import HOW_TO_NAME
+from pipelines.extract.businesses import HOW_TO_NAME
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
