@@ -1,6 +1,8 @@
 """One question of a walk, and the checks that any answer to it must pass before anything of it is used."""
 
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import Axis
@@ -11,6 +13,17 @@ from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.windows import MINUTE, Window
 
 _WIDEST_ZONE_OFFSET = timedelta(hours=15)
+
+
+class Step(NamedTuple):
+    """An answer to land, and the window that is complete with it (None: nothing closed yet).
+
+    `left_count` is how many rows the server counts behind those of the answer.
+    """
+
+    answer: SearchAnswer
+    closed: Window | None
+    left_count: int = 0
 
 
 class OutsideRangeError(BrokenPromiseError):
@@ -25,26 +38,38 @@ class NotEchoedError(BrokenPromiseError):
     """The answer is not to the question asked: another page, or a larger one."""
 
 
-def ask(
-    source: Source,
-    axis: Axis,
-    window: Window,
-    dialect: Dialect,
-    *,
-    page: int = 1,
-    size: int | None = None,
-    order_by: str | None = None,
-) -> SearchAnswer:
-    """One question and the checks that any answer to it must pass.
+@dataclass(frozen=True)
+class Asker:
+    """Whom to ask, about which axis, in the dialect learned so far."""
 
-    A smaller page than asked for is as good: the next question starts where its rows end. So the size asked for stays,
-    and one odd answer does not make all later ones small.
-    """
-    size = size or dialect.page_size
-    answer = source.search(
-        axis.filters(window), page=page, size=size, order_by=order_by or axis.name,
-        direction=0 if order_by else dialect.direction,
-    )  # fmt: skip
+    source: Source
+    axis: Axis
+    dialect: Dialect
+
+    def ask(
+        self, window: Window, *, page: int = 1, size: int | None = None, order_by: str | None = None
+    ) -> SearchAnswer:
+        """One question and the checks that any answer to it must pass.
+
+        A smaller page than asked for is as good: the next question starts where its rows end. So the size asked for
+        stays, and one odd answer does not make all later ones small.
+        """
+        size = size or self.dialect.page_size
+        answer = self.source.search(
+            self.axis.filters(window),
+            page=page,
+            size=size,
+            order_by=order_by or self.axis.name,
+            direction=0 if order_by else self.dialect.direction,
+        )
+        _check_echo(answer, page, size)
+        if not is_whole(answer):
+            self.dialect.honoured_size = min(size, answer.record_count)
+        _check_range(self.axis, window, answer)
+        return answer
+
+
+def _check_echo(answer: SearchAnswer, page: int, size: int) -> None:
     if answer.page != page:
         raise NotEchoedError(f"Page {page} was asked for and page {answer.page} came; nothing of it was used.")
     if answer.record_count > size:
@@ -58,10 +83,6 @@ def ask(
             f"The answer counts {answer.total_items} records and holds {answer.record_count} on page {page}; "
             "try again later."
         )
-    if not is_whole(answer):
-        dialect.honoured_size = min(size, answer.record_count)
-    _check_range(axis, window, answer)
-    return answer
 
 
 def _check_range(axis: Axis, window: Window, answer: SearchAnswer) -> None:

@@ -22,7 +22,7 @@ class Dialect:
     """What the answers have taught about the server: which `dir` ascends, and that it sorts by time and nothing else.
 
     `page_size` is asked for, `honoured_size` what the newest full page held. `rivals` are other orders that have looked
-    the same so far.
+    the same so far. `misses` counts the unsorted pages since the last sorted one.
 
     Threads that read side by side share one, without a lock. Each field but the two collections is replaced whole, and
     those only shrink or grow; a count that two threads take at once may lose one of theirs. That costs a question,
@@ -33,6 +33,7 @@ class Dialect:
     honoured_size: int = 0
     directions: tuple[int, ...] = DIRECTIONS
     ascents: int = 0
+    misses: int = 0
     rivals: set[str] = field(default_factory=lambda: {"id", "created_on"})
     open_minutes: list[datetime] = field(default_factory=list)
 
@@ -41,10 +42,14 @@ class Dialect:
         """The `dir` to ask with."""
         return self.directions[0]
 
+    def saw_order(self, ascents: int) -> None:
+        """A page was sorted, and went up so many times."""
+        self.ascents, self.misses = self.ascents + ascents, 0
+
     def try_another_direction(self) -> None:
         """Take the next `dir`; what was proved of the last one says nothing about it."""
         first, *others = self.directions
-        self.directions, self.ascents = (*others, first), 0
+        self.directions, self.ascents, self.misses = (*others, first), 0, self.misses + 1
 
 
 def instants_of(axis: Axis, answer: SearchAnswer) -> list[datetime | None]:
@@ -93,6 +98,9 @@ def rule_out(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -
         ids = [record.id for record in answer.records]
         created = [record.created_on.replace(microsecond=0) for record in answer.records if record.created_on]
         dialect.rivals -= {name for name, keys in (("id", ids), ("created_on", created)) if not _climbs(keys)}
+        if created and created[0] == created[-1] and "id" not in dialect.rivals:
+            # One CreatedOn for all, as after an import, orders nothing: so many ascents are no chance.
+            dialect.rivals -= {"created_on"} if ascents_in(instants) >= ENOUGH_ASCENTS else set()
 
 
 def bounded(instant: datetime, record: Record, dialect: Dialect) -> datetime:

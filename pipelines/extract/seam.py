@@ -1,5 +1,6 @@
 """The seam: rows known to lie at the beginning of a range must come back, or the filter leaves rows out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class NothingThereError(BrokenPromiseError):
     """Entries are known, and the API shows none at all: a role or the account was lost rather than every entry."""
 
 
-def check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: SearchAnswer, dialect: Dialect) -> None:
+def check_seam(source: Source, axis: Axis, seam: Sequence[KnownRow], answer: SearchAnswer, dialect: Dialect) -> None:
     """A filter read in a zone ahead leaves hours out without one row outside the range; known rows betray it."""
     if not seam or not answer.ids.isdisjoint(row.id for row in seam):
         return
@@ -55,7 +56,7 @@ def check_seam(source: Source, axis: Axis, seam: tuple[KnownRow, ...], answer: S
 
 
 def seam_at(entity: Entity, axis: Axis, answer: SearchAnswer, minute: datetime) -> tuple[KnownRow, ...]:
-    """The rows of the answer's last minute."""
+    """The rows of the answer from a minute on."""
     return tuple(
         KnownRow(record.id, entity.key(record), at)
         for record in answer.records

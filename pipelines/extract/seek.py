@@ -4,8 +4,10 @@ Rows move (an update sets UpdatedOn to now) and vanish while one reads, so page 
 asks for page 1 of what is still open, in ascending order. One answer is one consistent instant: every minute before
 that of its last row is complete. No answer depends on another, so nothing can fall between two.
 
-Where the order is not proved by the rows received, the range is halved until an answer holds all of it; a single
-minute fuller than a page is read by Id until one pass is consistent.
+Where the rows received do not prove the order yet, the range is cut just before the last of them: what lies before is
+complete if the server then counts as many rows fewer as were seen there, and else it is asked for by itself. Where rows
+come unsorted the range is halved until an answer holds all of it. A minute that fills a page is cut out, and read by Id
+(`dense_minute`).
 """
 
 from collections.abc import Iterator
@@ -13,9 +15,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipelines.extract.axes import Axis
-from pipelines.extract.checked_answers import ask, is_whole
+from pipelines.extract.checked_answers import Asker, Step, is_whole
+from pipelines.extract.dense_minute import KnownIds, read_by_id
 from pipelines.extract.entity import Source
-from pipelines.extract.failures import DeepPageError
 from pipelines.extract.order import (
     DIRECTIONS,
     ENOUGH_ASCENTS,
@@ -32,70 +34,139 @@ from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seam import KnownRow, check_seam, seam_at
 from pipelines.extract.windows import MINUTE, Window, floor_minute, split
 
-_PASSES_OVER_A_MINUTE = 6
 
+class _Task(NamedTuple):
+    """A question to ask: its range, and the rows known to lie in it.
 
-class Step(NamedTuple):
-    """An answer to land, and the window that is complete with it (None: nothing closed yet)."""
+    `unproved` is the stretch just before it, which is complete if the range counts `expected_count` rows.
+    """
 
-    answer: SearchAnswer
-    closed: Window | None
+    window: Window
+    seam: tuple[KnownRow, ...] = ()
+    is_dense: bool = False
+    unproved: Window | None = None
+    expected_count: int = 0
+    unproved_seam: tuple[KnownRow, ...] = ()
 
 
 def seek(
-    source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...] = ()
+    source: Source,
+    axis: Axis,
+    window: Window,
+    dialect: Dialect,
+    seam: tuple[KnownRow, ...] = (),
+    *,
+    known_ids: KnownIds = lambda _: None,
 ) -> Iterator[Step]:
     """Read `window` exactly; yields each answer as it comes with the minutes it closes.
 
-    `seam` names rows known to lie in the window's first minutes. A minute that stays inconsistent is left open and
-    listed in `dialect.open_minutes`. Raises OutsideRangeError, NotEchoedError, NothingThereError, EnvelopeError:
-    whatever was yielded before stays true. After ShiftedFilterError it does not.
+    `seam` names rows known to lie in the window's first minutes, `known_ids` those landed in a range that was closed
+    before. A minute that stays inconsistent is left open and listed in `dialect.open_minutes`. Raises
+    OutsideRangeError, NotEchoedError, NothingThereError, EnvelopeError: whatever was yielded before stays true. After
+    ShiftedFilterError it does not.
     """
-    todo = [window]
-    seams = {window.start: seam}
-    misses = 0
+    asker = Asker(source, axis, dialect)
+    todo = [_Task(window, seam)]
     while todo:
-        asked = todo.pop()
-        if asked.is_empty:
+        task = todo.pop()
+        if task.window.is_empty:
             continue
-        answer = ask(source, axis, asked, dialect)
-        known = seams.pop(asked.start, ())
+        if task.is_dense:
+            yield from read_by_id(asker, task.window, task.seam, known_ids)
+            continue
+        answer = asker.ask(task.window)
         if is_whole(answer):
-            # Of a halved range the first part need not hold all that is known to lie in the whole.
-            check_seam(source, axis, tuple(row for row in known if row.instant in asked), answer, dialect)
-            seams.setdefault(asked.end, tuple(row for row in known if row.instant >= asked.end))
-            yield Step(answer, asked)
-            continue
-        instants = known_instants(axis, answer)
-        climbs, is_sorted = ascents_in(instants), is_sorted_by(axis, answer, instants)
-        last = min(floor_minute(complete_until(answer, instants, dialect)), asked.end)
-        if is_sorted:
-            misses = 0
-            dialect.ascents += climbs
+            until, onward = task.window.end, list[_Task]()
         else:
-            misses += 1
-            dialect.try_another_direction()
-        if is_sorted and climbs and dialect.ascents >= ENOUGH_ASCENTS and last > asked.start:
-            check_seam(source, axis, tuple(row for row in known if row.instant < last), answer, dialect)
-            yield Step(answer, Window(asked.start, last))
-            todo.append(Window(last, asked.end))
-            seams[last] = seam_at(source.entity, axis, answer, last)
-            continue
-        if asked.span == MINUTE:
-            yield from _read_minute(source, axis, asked, dialect)
-            continue
-        seams[asked.start] = known
-        if 0 < misses <= len(DIRECTIONS):
-            todo.append(asked)
-            continue
-        yield Step(answer, None)
-        todo += reversed(_cut(asked, last) if is_sorted and (not climbs or last == asked.start) else split(asked, 2))
+            until, onward = _onward(asker, task, answer)
+        check_seam(source, axis, [row for row in task.seam if row.instant < until], answer, dialect)
+        start = task.window.start
+        if task.unproved and answer.total_items == task.expected_count:
+            start = task.unproved.start
+        elif task.unproved:
+            onward.append(_Task(task.unproved, task.unproved_seam))
+        closed = Window(start, until)
+        left_count = 0 if is_whole(answer) else answer.total_items - answer.record_count
+        yield Step(answer, None if closed.is_empty else closed, left_count)
+        todo += reversed(onward)
+
+
+def _onward(asker: Asker, task: _Task, answer: SearchAnswer) -> tuple[datetime, list[_Task]]:
+    """Up to when a full page is complete, and what to ask next, in the order of time."""
+    axis, dialect, window = asker.axis, asker.dialect, task.window
+    instants = known_instants(axis, answer)
+    is_sorted, climbs = is_sorted_by(axis, answer, instants), ascents_in(instants)
+    until = window.start
+    bound = floor_minute(complete_until(answer, instants, dialect))
+    if is_sorted:
+        dialect.saw_order(climbs)
+        if climbs and dialect.ascents >= ENOUGH_ASCENTS:
+            until = max(until, min(bound, window.end))
+    else:
+        dialect.try_another_direction()
+    rest, last = Window(until, window.end), floor_minute(max(instants))
+    seam = _rows_in(rest, (*task.seam, *seam_at(asker.source.entity, axis, answer, until)))
+    if window.span == MINUTE:
+        return until, [_Task(rest, seam, is_dense=True)]
+    if floor_minute(min(instants)) == last:
+        return until, _around(last, rest, seam)
+    if not is_sorted:
+        is_again = dialect.misses <= len(DIRECTIONS)
+        return until, [_Task(part, _rows_in(part, seam)) for part in ([window] if is_again else split(window, 2))]
+    if until >= min(last, window.end):
+        return until, [_Task(rest, seam)]
+    return until, _before_and_after(axis, _cut_at(last, rest), rest, answer, seam)
+
+
+def _around(minute: datetime, window: Window, seam: tuple[KnownRow, ...]) -> list[_Task]:
+    """A minute that fills a page is read by Id, and what lies before it (mostly nothing) and after it by themselves.
+
+    Unless what lies before is complete already, the minute before goes along: a server that counts the end of a range
+    in would show rows on the stroke of the full minute there.
+    """
+    dense = Window(minute - MINUTE, minute + MINUTE).meet(window)
+    parts = Window(window.start, dense.start), dense, Window(dense.end, window.end)
+    return [_Task(part, _rows_in(part, seam), is_dense=part is dense) for part in parts]
+
+
+def _cut_at(last: datetime, window: Window) -> datetime:
+    """Where to part what a page shows from what it may not: no row of the last minute shows before, on any server."""
+    before = last - MINUTE if last - MINUTE > window.start else last
+    return min(before, window.end - MINUTE)
+
+
+def _before_and_after(
+    axis: Axis, cut: datetime, window: Window, answer: SearchAnswer, seam: tuple[KnownRow, ...]
+) -> list[_Task]:
+    """Two questions; only the second where its count shows that the first would bring nothing new.
+
+    That holds where every row says where it lies, and no row can come to lie in the range any more.
+    """
+    before, after = Window(window.start, cut), Window(cut, window.end)
+    instants = instants_of(axis, answer)
+    is_countable = len(instants) == answer.record_count and all(instants) and answer.answered_at >= window.end
+    if before.is_empty or not is_countable:
+        return [_Task(part, _rows_in(part, seam)) for part in (before, after)]
+    seen_count = sum(at < cut for at in instants if at)
+    return [
+        _Task(
+            after,
+            _rows_in(after, seam),
+            unproved=before,
+            expected_count=answer.total_items - seen_count,
+            unproved_seam=_rows_in(before, seam),
+        )
+    ]
+
+
+def _rows_in(window: Window, rows: tuple[KnownRow, ...]) -> tuple[KnownRow, ...]:
+    return tuple(row for row in rows if row.instant in window)
 
 
 def first_instant(source: Source, axis: Axis, window: Window, dialect: Dialect) -> tuple[SearchAnswer, datetime | None]:
     """Before which instant a window holds no row, by one question a direction; None where no answer proves it."""
     for _ in DIRECTIONS:
-        answer = ask(source, axis, window, dialect)
+        answer = Asker(source, axis, dialect).ask(window)
         if answer.rejected or not all(record.has_updated_on for record in answer.records):
             return answer, None  # nobody knows where these lie
         if is_whole(answer):
@@ -107,29 +178,3 @@ def first_instant(source: Source, axis: Axis, window: Window, dialect: Dialect) 
             return answer, bounded(instants[0], answer.records[0], dialect) if is_proved else None
         dialect.try_another_direction()
     return answer, None
-
-
-def _cut(window: Window, minute: datetime) -> list[Window]:
-    """Around a minute that fills a page alone: what lies before it (mostly nothing), and the rest from just before."""
-    edge = min(max(minute - MINUTE, window.start + MINUTE), window.end - MINUTE)
-    return [Window(window.start, edge), Window(edge, window.end)]
-
-
-def _read_minute(source: Source, axis: Axis, minute: Window, dialect: Dialect) -> Iterator[Step]:
-    """A minute fuller than a page, by Id, last page first: what vanishes meanwhile is seen twice rather than missed."""
-    try:
-        answer = ask(source, axis, minute, dialect, order_by="Id")
-        for _ in range(_PASSES_OVER_A_MINUTE):
-            total, size, ids = answer.total_items, min(dialect.page_size, max(1, answer.page_size)), set[int | None]()
-            for page in range(max(1, -(-total // size)), 0, -1):
-                answer = ask(source, axis, minute, dialect, page=page, size=size, order_by="Id")
-                ids |= answer.ids
-                if answer.total_items != total or answer.record_count != min(total - (page - 1) * size, size):
-                    break
-                is_consistent = page == 1 and len(ids) == total
-                yield Step(answer, minute if is_consistent else None)
-                if is_consistent:
-                    return
-    except DeepPageError:
-        pass  # this server refuses so deep a page: the minute stays open, and the ledger says so
-    dialect.open_minutes.append(minute.start)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
-from pipelines.extract.seek import Step
+from pipelines.extract.checked_answers import Step
 
 _DONE = object()
 

@@ -137,3 +137,21 @@ def seam_of(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, w
         {"start": window.start, "end": window.end},
     ).fetchall()
     return tuple(KnownRow(record_id, key, at.astimezone(UTC)) for record_id, key, at in rows)
+
+
+def ids_in(
+    connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, closed: Window, window: Window
+) -> list[int] | None:
+    """The Ids landed in a window, ascending; None where the closed minutes do not hold all of it."""
+    if window.meet(closed) != window:
+        return None
+    rows = connection.execute(
+        f"""
+        select id
+        from {entity.rows}
+        where {axis.column} >= $start and {axis.column} < $end and deleted_at is null and {is_placed(axis)}
+        order by id
+        """,  # noqa: S608 - names of our own
+        {"start": window.start, "end": window.end},
+    ).fetchall()
+    return [record_id for (record_id,) in rows]

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import duckdb
 import msgspec
 
 from pipelines.extract.axes import UPDATED_ON, Axis
+from pipelines.extract.checked_answers import Step
 from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
-from pipelines.extract.seam import KnownRow, ShiftedFilterError
-from pipelines.extract.seek import Step, first_instant, seek
+from pipelines.extract.seam import ShiftedFilterError
+from pipelines.extract.seek import first_instant, seek
 from pipelines.extract.side_by_side import side_by_side
-from pipelines.extract.windows import Window, floor_minute, split
+from pipelines.extract.windows import Window, floor_minute, gaps, split
 from pipelines.land import ledger
 from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import writing_alone
@@ -88,10 +90,13 @@ class Pull:
         dialect = Dialect(self.page_size)
         for window in windows:
             self.report.windows.append((axis, window))
-            seam = ledger.seam_of(self.connection, self.entity, axis, _known_part(self.connection, axis, window))
+            known = _known_part(self.connection, axis, window)
+            seam = ledger.seam_of(self.connection, self.entity, axis, known)
+            known_ids = partial(ledger.ids_in, self.connection, self.entity, axis, known)
             rows_before = sum(self.report.rows)
             try:
-                for steps in _read(self.source, axis, window, dialect, seam, workers=self.workers):
+                in_one_go = seek(self.source, axis, window, dialect, seam, known_ids=known_ids)
+                for steps in _in_parts(self.source, axis, window, dialect, in_one_go, workers=self.workers):
                     self.land(axis, *steps)
                     self.on_step(self.report)
             except ShiftedFilterError:
@@ -108,7 +113,7 @@ class Pull:
         with writing_alone(self.connection):
             pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
             self.report.rows += land_pages(self.connection, self.entity, pages)
-            for answer, closed in steps:
+            for answer, closed, _ in steps:
                 if closed:
                     # What is younger than the settling time, by the server's clock, could still get company.
                     settled_at = floor_minute(answer.answered_at - self.settle)
@@ -122,29 +127,28 @@ class Pull:
                         closed_at=answer.answered_at,
                     )
         self.report.answer_count += len(answers)
-        for answer in answers:
+        for answer, _, left_count in steps:
             self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
-            left = answer.total_items - answer.record_count
-            self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left)
+            self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
 
 
-def _read(
-    source: Source, axis: Axis, window: Window, dialect: Dialect, seam: tuple[KnownRow, ...], *, workers: int
+def _in_parts(
+    source: Source, axis: Axis, window: Window, dialect: Dialect, steps: Iterator[Step], *, workers: int
 ) -> Iterator[list[Step]]:
     """Answers tell how much there is: a small window is read in one go, the rest of a large one in parts side by side.
 
     Parts begin without a seam. So the first two answers come one after the other, and the seam between them shows that
     the filter leaves nothing out.
     """
-    steps = seek(source, axis, window, dialect, seam)
-    closed_count = 0
+    closed: list[Window] = []
     for step in steps:
         yield [step]
-        closed_count += step.closed is not None
-        page_count = step.answer.total_items // (dialect.honoured_size or dialect.page_size)
+        closed += [step.closed] if step.closed else []
+        page_count = step.left_count // (dialect.honoured_size or dialect.page_size)
         part_count = min(page_count // _PAGES_PER_PART, _PARTS_PER_WORKER * workers)
-        if step.closed and closed_count >= _ANSWERS_THAT_PROVE and part_count >= _FEWEST_PARTS:
-            parts = split(Window(step.closed.end, window.end), part_count)
+        if step.closed and len(closed) >= _ANSWERS_THAT_PROVE and part_count >= _FEWEST_PARTS:
+            left = gaps([window], closed)
+            parts = left[:-1] + [part for rest in left[-1:] for part in split(rest, part_count)]
             readers = (seek(source, axis, part, dialect) for part in parts)
             yield from side_by_side(readers, workers, max(workers, _ROWS_WAITING // dialect.page_size))
             return

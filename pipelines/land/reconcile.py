@@ -21,10 +21,11 @@ import polars as pl
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import UPDATED_ON, Axis, Filters
+from pipelines.extract.checked_answers import Step
 from pipelines.extract.entity import Entity
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
-from pipelines.extract.seek import Step, seek
+from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
 from pipelines.land import ledger
 from pipelines.land.merge import RowCounts

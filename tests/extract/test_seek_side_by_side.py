@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipelines.extract.seek import Step
+from pipelines.extract.checked_answers import Step
 from pipelines.extract.side_by_side import side_by_side
 
 

@@ -1,0 +1,102 @@
+"""How many questions a range costs, wherever its rows lie."""
+
+import random
+from datetime import timedelta
+from math import log2
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moving_table import EPOCH, MovingTable, at
+
+from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.order import Dialect
+from pipelines.extract.seek import seek
+from pipelines.extract.windows import MINUTE, Window, merge
+
+DAYS = 7
+WINDOW = Window(EPOCH, EPOCH + timedelta(days=DAYS))
+
+
+def read(table, window, page_size, known=None, **kwargs):
+    """What was landed and closed."""
+    landed, closed = {}, []
+    for step in seek(table, UPDATED_ON, window, Dialect(page_size), **kwargs):
+        landed |= {record.id: record.updated_on for record in step.answer.records}
+        closed += [step.closed] if step.closed else []
+    return landed, merge(closed)
+
+
+def dense_minutes(table, window, page_size):
+    """Minutes of which so much is seen twice that it shows: more than a twentieth of a page."""
+    counts = {}
+    for instant in table.rows.values():
+        if window.start <= instant < window.end + MINUTE:
+            counts[instant.replace(second=0)] = counts.get(instant.replace(second=0), 0) + 1
+    return sum(count * 20 > page_size for count in counts.values())
+
+
+def most_requests(table, window, page_size):
+    row_count = sum(instant in window for instant in table.rows.values())
+    pages, dense = -(-row_count // page_size), dense_minutes(table, window, page_size)
+    return 1.05 * pages + 4 * dense + 2 * log2(window.span / MINUTE) + 6
+
+
+@st.composite
+def placed_tables(draw):
+    """Sparse rows, and batches anywhere: of one instant, within a minute, in minutes that follow each other."""
+    page_size = draw(st.sampled_from([20, 40, 80]))
+    minutes = st.one_of(st.integers(0, 1440 * DAYS - 1), st.integers(0, 30), st.integers(1440 * DAYS - 30, 1440 * DAYS))
+    batches = draw(
+        st.lists(
+            st.tuples(minutes, st.integers(1, 3), st.integers(1, 3 * page_size), st.sampled_from([1, 2, 60])),
+            max_size=8,
+        )
+    )
+    seconds = [
+        (minute + i) * 60 + position % spread
+        for minute, run, count, spread in batches
+        for i in range(run)
+        for position in range(count)
+    ]
+    sparse = draw(st.integers(0, 20 * page_size))
+    seconds += [position * (86_400 * DAYS // max(1, sparse)) for position in range(sparse)]
+    seed = draw(st.integers(0, 2**32))
+    ids = list(range(len(seconds)))
+    if draw(st.booleans()):
+        random.Random(seed).shuffle(ids)
+    else:
+        seconds.sort()
+    table = MovingTable(
+        rows={row_id: at(second) for row_id, second in zip(ids, seconds, strict=True)},
+        now=WINDOW.end + timedelta(days=1),
+        rng=random.Random(seed),
+        filter_end=draw(st.sampled_from(["second", "minute", "whole minute", "exclusive"])),
+        order=draw(st.sampled_from(["0 ascends", "1 ascends"])),
+    )
+    if draw(st.booleans()):  # an import with one CreatedOn for all
+        table.created = dict.fromkeys(table.rows, EPOCH - timedelta(days=1))
+    return table, page_size
+
+
+def check_that_requests_are_bounded(table, page_size):
+    landed, closed = read(table, WINDOW, page_size)
+
+    assert closed == [WINDOW]
+    assert {i: landed.get(i) for i, instant in table.rows.items() if instant in WINDOW} == {
+        i: instant for i, instant in table.rows.items() if instant in WINDOW
+    }
+    assert table.requests <= most_requests(table, WINDOW, page_size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(placed_tables())
+def test_requests_are_bounded_wherever_dense_minutes_lie(placed):
+    check_that_requests_are_bounded(*placed)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(placed_tables())
+def test_requests_are_bounded_wherever_dense_minutes_lie_at_length(placed):
+    check_that_requests_are_bounded(*placed)
