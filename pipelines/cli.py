@@ -96,11 +96,12 @@ def reconcile(
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """Say what is covered, what is missing, how fresh it is, and what deserves a look."""
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
-    from pipelines.land.warehouse import open_warehouse, warehouse_exists, warehouse_name  # noqa: PLC0415 - see demo
+    from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
 
     settings = load_settings()
-    if not warehouse_exists(settings):
-        raise WrongUseError(f"There is no warehouse at {warehouse_name(settings)} yet: run `nexudus-billing sync`.")
+    warehouse = warehouse_of(settings)
+    if not warehouse.exists():
+        raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
     published = settings.analytics_path
     published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC) if published.exists() else None
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:

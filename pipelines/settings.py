@@ -162,11 +162,6 @@ class Settings(BaseSettings):
         return self.warehouse or str(self.data_dir / "warehouse.duckdb")
 
     @property
-    def is_lake(self) -> bool:
-        """Whether the warehouse is a DuckLake."""
-        return self.warehouse_path.startswith("ducklake:")
-
-    @property
     def analytics_path(self) -> Path:
         """The published file."""
         return self.analytics or self.data_dir / "analytics.duckdb"

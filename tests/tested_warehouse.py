@@ -17,7 +17,8 @@ import duckdb
 import lake_servers
 import pytest
 
-from pipelines.land.warehouse import create_tables, open_warehouse
+from pipelines.land.layout import create_tables
+from pipelines.land.warehouse import open_warehouse
 from pipelines.settings import Settings
 
 KIND = os.environ.get("TESTED_WAREHOUSE", "")

@@ -5,8 +5,9 @@ tables, which is the same on a DuckDB file and on a lake.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.transactions import transaction
+from pipelines.land.duckdb_errors import quoted
 from pipelines.settings import Settings
 
 _POSTGRES = "ducklake:postgres:"
@@ -28,34 +31,161 @@ _HOW_TO_INSTALL = "run `uv sync --extra lake` in a checkout, or `pip install 'ne
 _idle: list[duckdb.DuckDBPyConnection] = []
 
 
-@contextmanager
-def lake_connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that knows DuckLake, the catalogue's database and the store; the lake is not attached yet.
+@dataclass(frozen=True)
+class Lake:
+    """The Warehouse that is a DuckLake. Writers to a catalogue in PostgreSQL take turns; one in a file has one."""
 
-    Raises WrongUseError where an extension is neither installed nor to be had, TryAgainLaterError where another
-    process changed the same rows at the same moment.
-    """
-    instance = _instance(str(settings.data_dir / "lake.tmp"))
-    connection = instance.cursor()
-    try:
-        for name in _extensions(settings):
-            _load(connection, name)
-        _let_into_store(connection, settings)
-        yield connection
-        connection.execute("use memory; detach database if exists turns; detach database if exists warehouse")
-    except duckdb.TransactionException as error:
+    settings: Settings
+    is_shared = True
+    needs_upkeep = True
+
+    @property
+    def name(self) -> str:
+        """The connection string without its password."""
+        return without_password(self.settings.warehouse_path)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The data directory, and that of the Parquet files where it is on this machine."""
+        path = self._data_path
+        return [self.settings.data_dir, *([Path(path)] if path and "://" not in path else [])]
+
+    @property
+    def senders_lock(self) -> Path:
+        """In the data directory."""
+        return self.settings.data_dir / "lake.record.lock"
+
+    def exists(self) -> bool:
+        """Only opening it can tell."""
+        return True
+
+    @contextmanager
+    def connection(self, limits: Mapping[str, str | int]) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - they are for a file
+        """A connection that knows DuckLake, the catalogue's database and the store.
+
+        Raises WrongUseError where an extension is neither installed nor to be had, TryAgainLaterError where another
+        process changed the same rows at the same moment.
+        """
+        instance = _instance(str(self.settings.data_dir / "lake.tmp"))
+        connection = instance.cursor()
+        try:
+            for name in self._extensions():
+                _load(connection, name)
+            _let_into_store(connection, self.settings)
+            yield connection
+            connection.execute("use memory; detach database if exists turns; detach database if exists warehouse")
+        except duckdb.TransactionException as error:
+            connection.close()
+            instance.close()
+            raise TryAgainLaterError(
+                f"Another process changed the same rows of the lake at the same moment ({cause_of(error)}): run the "
+                "command again."
+            ) from None
+        except BaseException:
+            connection.close()
+            instance.close()
+            raise
         connection.close()
-        instance.close()
-        raise TryAgainLaterError(
-            f"Another process changed the same rows of the lake at the same moment ({cause_of(error)}): run the "
-            "command again."
-        ) from None
-    except BaseException:
-        connection.close()
-        instance.close()
-        raise
-    connection.close()
-    _idle.append(instance)
+        _idle.append(instance)
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        """The statement may hold a password: it is not for any log."""
+        options = ["read_only"] if read_only else []
+        if self._data_path:
+            options.append(f"data_path {quoted(self._data_path)}")
+        listed = f" ({', '.join(options)})" if options else ""
+        connection.execute(f"attach {quoted(self.settings.warehouse_path)} as warehouse{listed}")
+
+    def may_open_soon(self) -> bool:
+        """What may pass is in the refusal."""
+        return False
+
+    def refusal(self, error: duckdb.Error) -> TryAgainLaterError | WrongUseError:
+        """Whether the catalogue is away, or the lake cannot be had as the settings say."""
+        reason = cause_of(error)
+        if is_away(error):
+            return TryAgainLaterError(
+                f"The catalogue of {self.name} does not answer ({reason}): run the command again later."
+            )
+        return WrongUseError(
+            f"The lake {self.name} cannot be opened ({reason}): check NEXUDUS_WAREHOUSE and NEXUDUS_LAKE_DATA_PATH."
+        )
+
+    def begin_writing(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Attach what gives turns, where the catalogue lets several processes write."""
+        if self._has_turns:
+            catalogue = quoted(self.settings.warehouse_path.removeprefix(_POSTGRES))
+            connection.execute(f"attach {catalogue} as turns (type postgres, read_only)")
+
+    @contextmanager
+    def writing_alone(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """A transaction within a turn."""
+        with self._turn(connection), transaction(connection):
+            yield
+
+    def end_writing(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """What was committed is there."""
+
+    def keep_up(self, connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
+        """Write small files together without deleted rows; forget states older than `keep`, and their files.
+
+        In this order: a file from which rows were deleted has to be written anew before it can join others.
+        """
+        before = f"older_than => now() - to_seconds({int(keep.total_seconds())})"
+        with self._turn(connection):
+            for call in (
+                "ducklake_flush_inlined_data('warehouse')",
+                f"ducklake_rewrite_data_files('warehouse', delete_threshold => {_REWRITTEN_FROM_SHARE})",
+                "ducklake_merge_adjacent_files('warehouse')",
+                f"ducklake_expire_snapshots('warehouse', {before})",
+                "ducklake_cleanup_old_files('warehouse', cleanup_all => true)",
+                f"ducklake_delete_orphaned_files('warehouse', {before})",
+            ):
+                connection.execute(f"call {call}").fetchall()
+
+    @contextmanager
+    def _turn(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """While this lasts, no other process is inside its own turn.
+
+        A lake has no unique keys: two processes that land the same new entry at the same time would land it twice. The
+        turn is a lock of the catalogue's PostgreSQL, which gives it back when its holder dies.
+        """
+        if not self._has_turns:
+            yield
+            return
+        holder = connection.cursor()
+        try:
+            holder.execute("begin")
+            try:
+                milliseconds = _WAIT_FOR_TURN // timedelta(milliseconds=1)
+                _ask_postgres(holder, f"set_config('lock_timeout', '{milliseconds}', true)")
+                _ask_postgres(holder, f"pg_advisory_xact_lock({_TURN})")
+            except duckdb.Error:
+                raise TryAgainLaterError(
+                    f"Other processes kept writing to the lake for {_WAIT_FOR_TURN}, or its catalogue is gone: run the "
+                    "command again."
+                ) from None
+            yield
+        finally:
+            holder.close()
+
+    @property
+    def _has_turns(self) -> bool:
+        return self.settings.warehouse_path.startswith(_POSTGRES)
+
+    @property
+    def _data_path(self) -> str:
+        path = self.settings.lake_data_path or ""
+        if path and "://" not in path:
+            path = str(Path(path).absolute())
+        return path and path.rstrip("/") + "/"
+
+    def _extensions(self) -> Iterator[str]:
+        yield "ducklake"
+        if self._has_turns:
+            yield "postgres_scanner"
+        if "://" in (self.settings.lake_data_path or ""):
+            yield "httpfs"
 
 
 def _instance(overflow: str) -> duckdb.DuckDBPyConnection:
@@ -70,74 +200,6 @@ def _instance(overflow: str) -> duckdb.DuckDBPyConnection:
         else:
             return instance
     return duckdb.connect(config={"temp_directory": overflow})
-
-
-def folders(settings: Settings) -> list[Path]:
-    """Folders of this machine that a lake needs."""
-    data_path = _data_path(settings)
-    return [settings.data_dir, *([Path(data_path)] if data_path and "://" not in data_path else [])]
-
-
-def attach_statement(settings: Settings, *, read_only: bool) -> str:
-    """The SQL that attaches the lake as `warehouse`. It may hold a password: not for any log."""
-    options = ["read_only"] if read_only else []
-    data_path = _data_path(settings)
-    if data_path:
-        options.append(f"data_path {quoted(data_path)}")
-    listed = f" ({', '.join(options)})" if options else ""
-    return f"attach {quoted(settings.warehouse_path)} as warehouse{listed}"
-
-
-def stand_in_line(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make `turn` work on this connection, where the catalogue lets several processes write."""
-    if settings.warehouse_path.startswith(_POSTGRES):
-        catalogue = quoted(settings.warehouse_path.removeprefix(_POSTGRES))
-        connection.execute(f"attach {catalogue} as turns (type postgres, read_only)")
-        connection.execute("set variable takes_turns = true")
-
-
-@contextmanager
-def turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """While this lasts, no other process is inside its own turn; a DuckDB file, which has one writer, needs none.
-
-    A lake has no unique keys: two processes that land the same new entry at the same time would land it twice. The
-    turn is a lock of the catalogue's PostgreSQL, which gives it back when its holder dies. Raises TryAgainLaterError.
-    """
-    if connection.execute("select getvariable('takes_turns')").fetchone() != (True,):
-        yield
-        return
-    holder = connection.cursor()
-    try:
-        holder.execute("begin")
-        try:
-            _ask_postgres(holder, f"set_config('lock_timeout', '{_WAIT_FOR_TURN // timedelta(milliseconds=1)}', true)")
-            _ask_postgres(holder, f"pg_advisory_xact_lock({_TURN})")
-        except duckdb.Error:
-            raise TryAgainLaterError(
-                f"Other processes kept writing to the lake for {_WAIT_FOR_TURN}, or its catalogue is gone: run the "
-                "command again."
-            ) from None
-        yield
-    finally:
-        holder.close()
-
-
-def keep_up(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
-    """Write small files together without the rows deleted from them; forget states older than `keep`, and their files.
-
-    In this order: a file from which rows were deleted has to be written anew before it can join others.
-    """
-    before = f"older_than => now() - to_seconds({int(keep.total_seconds())})"
-    with turn(connection):
-        for call in (
-            "ducklake_flush_inlined_data('warehouse')",
-            f"ducklake_rewrite_data_files('warehouse', delete_threshold => {_REWRITTEN_FROM_SHARE})",
-            "ducklake_merge_adjacent_files('warehouse')",
-            f"ducklake_expire_snapshots('warehouse', {before})",
-            "ducklake_cleanup_old_files('warehouse', cleanup_all => true)",
-            f"ducklake_delete_orphaned_files('warehouse', {before})",
-        ):
-            connection.execute(f"call {call}").fetchall()
 
 
 def cause_of(error: Exception) -> str:
@@ -157,26 +219,6 @@ def without_password(text: str) -> str:
     """Text that may quote a connection string, fit for people."""
     text = re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'\"]+)", r"\1***", text, flags=re.IGNORECASE)
     return re.sub(r"(://[^/\s:@]*:)[^@\s]*@", r"\1***@", text)
-
-
-def quoted(text: str) -> str:
-    """Text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _data_path(settings: Settings) -> str:
-    path = settings.lake_data_path or ""
-    if path and "://" not in path:
-        path = str(Path(path).absolute())
-    return path and path.rstrip("/") + "/"
-
-
-def _extensions(settings: Settings) -> Iterator[str]:
-    yield "ducklake"
-    if settings.warehouse_path.startswith(_POSTGRES):
-        yield "postgres_scanner"
-    if "://" in (settings.lake_data_path or ""):
-        yield "httpfs"
 
 
 def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pipelines.land import lake
-from pipelines.land.warehouse import open_warehouse
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 # Before the daily sync, so that it reads few files. Writers wait meanwhile, readers do not.
@@ -14,13 +13,14 @@ _CRON = "45 4 * * *"
 
 def upkeep_schedules(settings: Settings, prefix: str = "") -> list[dg.ScheduleDefinition]:
     """The schedule that keeps the lake's files few and its states as old as NEXUDUS_LAKE_KEEP_DAYS; none for a file."""
-    if not settings.is_lake:
+    warehouse = warehouse_of(settings)
+    if not warehouse.needs_upkeep:
         return []
 
     @dg.op(name=f"{prefix}keep_up_lake")
     def keep_up_lake() -> None:
         with open_warehouse(settings) as connection:
-            lake.keep_up(connection, timedelta(days=settings.lake_keep_days))
+            warehouse.keep_up(connection, timedelta(days=settings.lake_keep_days))
 
     @dg.job(
         name=f"{prefix}lake_upkeep",

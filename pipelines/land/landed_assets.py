@@ -28,7 +28,7 @@ from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
-from pipelines.land.warehouse import LANDING, open_warehouse
+from pipelines.land.warehouse import LANDING, open_warehouse, warehouse_of
 from pipelines.settings import Clock, Settings, utc_now
 
 RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
@@ -136,7 +136,7 @@ def landed_assets(
         ):
             history = history_until(settings, clock())
             pull = _pull(settings, connection, client, context.run.run_id, on_step)
-            with recorded_run(connection, client, pull.report, run_id=context.run.run_id, kind="sync", clock=clock):
+            with recorded_run(pull, client, "sync", clock):
                 if history.start in partitions:
                     close_before_first_entry(pull, history)
                 windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
@@ -173,9 +173,7 @@ def landed_assets(
                 history = history_until(settings, clock())
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
-            with recorded_run(
-                connection, client, pull.report, run_id=context.run.run_id, kind="reconcile", clock=clock
-            ):
+            with recorded_run(pull, client, "reconcile", clock):
                 read_newest()
                 closed = closed_windows(connection, UPDATED_ON)
                 if closed:  # from end to end: a minute left open in between hides nothing before it
@@ -209,6 +207,7 @@ def _pull(
         settle=timedelta(minutes=settings.settle_minutes),
         workers=settings.concurrent_requests,
         on_step=on_step,
+        writing_alone=warehouse_of(settings).writing_alone,
     )
 
 

@@ -16,9 +16,10 @@ from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.seek import first_instant, seek
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, gaps, split
+from pipelines.foundation.transactions import transaction
 from pipelines.land import ledger
 from pipelines.land.merge import Page, RowCounts, land_pages
-from pipelines.land.warehouse import writing_alone
+from pipelines.land.warehouse import WritingAlone
 
 
 @dataclass
@@ -64,7 +65,10 @@ OnStep = Callable[[PullReport], None]
 
 @dataclass(frozen=True)
 class Pull:
-    """How windows are read and landed: from where, in what pages, by how many workers, under which run's name."""
+    """How windows are read and landed: from where, in what pages, by how many workers, under which run's name.
+
+    `writing_alone` is that of the warehouse which the connection has open.
+    """
 
     connection: duckdb.DuckDBPyConnection
     source: Source
@@ -74,6 +78,7 @@ class Pull:
     workers: int = 1
     on_step: OnStep = lambda _: None
     report: PullReport = field(default_factory=PullReport)
+    writing_alone: WritingAlone = transaction
 
     @property
     def entity(self) -> Entity:
@@ -110,7 +115,7 @@ class Pull:
     def land(self, axis: Axis, *steps: Step) -> None:
         """Some answers and what they close, in one transaction."""
         answers = [step.answer for step in steps]
-        with writing_alone(self.connection):
+        with self.writing_alone(self.connection):
             pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
             self.report.rows += land_pages(self.connection, self.entity, pages)
             for answer, closed, _ in steps:

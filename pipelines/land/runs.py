@@ -6,23 +6,15 @@ from contextlib import contextmanager, nullcontext, suppress
 import duckdb
 
 from pipelines.extract.client import NexudusClient
-from pipelines.land.pull import PullReport
-from pipelines.land.warehouse import writing_alone
+from pipelines.land.pull import Pull
 from pipelines.settings import Clock, utc_now
 
 
 @contextmanager
-def recorded_run(
-    connection: duckdb.DuckDBPyConnection,
-    client: NexudusClient,
-    report: PullReport,
-    *,
-    run_id: str,
-    kind: str,
-    clock: Clock = utc_now,
-) -> Iterator[None]:
+def recorded_run(pull: Pull, client: NexudusClient, kind: str, clock: Clock = utc_now) -> Iterator[None]:
     """Record what happens inside as a run of `kind` (`sync`, `reconcile`), whether it ends well or not."""
-    with writing_alone(connection):
+    connection, report, run_id = pull.connection, pull.report, pull.run_id
+    with pull.writing_alone(connection):
         connection.execute(
             "insert into land.runs by name select $run_id as run_id, $kind as kind, $started_at as started_at",
             {"run_id": run_id, "kind": kind, "started_at": clock()},
@@ -52,7 +44,7 @@ def recorded_run(
         }
         assignments = ", ".join(f"{name} = ${name}" for name in values)
         # After a full disk nothing can be written, and the reason of the run's end matters more than its record.
-        with suppress(duckdb.Error) if outcome != "done" else nullcontext(), writing_alone(connection):
+        with suppress(duckdb.Error) if outcome != "done" else nullcontext(), pull.writing_alone(connection):
             connection.execute(
                 f"update land.runs set {assignments} where run_id = $run_id and kind = $kind and ended_at is null",  # noqa: S608
                 values | {"run_id": run_id, "kind": kind},

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.land.warehouse import make_private_folder
+from pipelines.foundation.private_files import make_private_folder
 from pipelines.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]

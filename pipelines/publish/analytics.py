@@ -14,9 +14,9 @@ import polars as pl
 from pipelines.errors import BrokenPromiseError, WrongUseError
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import COPYING, sparingly
-from pipelines.foundation.private_files import sync_to_disk
+from pipelines.foundation.private_files import make_private_folder, sync_to_disk
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.land.warehouse import make_private_folder, transaction
+from pipelines.foundation.transactions import transaction
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.publish import releases
 from pipelines.publish.releases import Release

@@ -12,8 +12,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import WrongUseError
-from pipelines.foundation.private_files import sync_to_disk
-from pipelines.land.warehouse import make_private_folder
+from pipelines.foundation.private_files import make_private_folder, sync_to_disk
 from pipelines.publish import releases
 from pipelines.publish.snapshot import Snapshot, open_snapshot
 

@@ -16,8 +16,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
-from pipelines.foundation.private_files import sync_to_disk
-from pipelines.land.warehouse import make_private_folder
+from pipelines.foundation.private_files import make_private_folder, sync_to_disk
 
 KEPT_COUNT = 3
 

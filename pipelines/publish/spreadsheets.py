@@ -15,7 +15,7 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import WrongUseError
-from pipelines.land.warehouse import make_private_folder
+from pipelines.foundation.private_files import make_private_folder
 from pipelines.publish.snapshot import Snapshot
 
 Format = Literal["csv", "xlsx"]

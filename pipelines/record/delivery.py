@@ -11,6 +11,7 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import CREATE_ROLE, HISTORIES
 from pipelines.extract.pacing import Limit, OwnLedger, Pacer, SharedLedger
+from pipelines.land.warehouse import warehouse_of
 from pipelines.record.entries import Entry
 from pipelines.record.outbox import Outbox, sending_alone
 from pipelines.record.reading_back import look
@@ -123,7 +124,7 @@ def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False)
             admit=pacer.admit,
             clock=clock,
             settle=timedelta(minutes=settings.settle_minutes),
-            claim_lasts=_LAKE_CLAIM if settings.is_lake else timedelta(),
+            claim_lasts=_LAKE_CLAIM if warehouse_of(settings).is_shared else timedelta(),
             withdraws_paid=withdraws_paid,
         )
         yield Desk(outbox, sender, lambda: client.server_now(HISTORIES.path))

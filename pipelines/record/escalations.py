@@ -10,7 +10,7 @@ import msgspec
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.land.warehouse import open_warehouse, warehouse_exists, warehouse_name
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.record.delivery import Delivery, Desk, OnEntry, deliver_all, open_desk
 from pipelines.record.entries import Entry, checked
 from pipelines.record.states import State, Withdrawn
@@ -63,8 +63,9 @@ class Due:
 
 def find_due(settings: Settings) -> Due:
     """The follow-ups that are due by the newest figures. Raises WrongUseError where there are none to look at."""
-    if not warehouse_exists(settings):
-        raise WrongUseError(f"There is no warehouse at {warehouse_name(settings)} yet: run `nexudus-billing sync`.")
+    warehouse = warehouse_of(settings)
+    if not warehouse.exists():
+        raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
     with open_warehouse(settings) as connection:
         try:
             return due_in(connection)

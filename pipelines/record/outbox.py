@@ -9,7 +9,6 @@ lake share no such lock: there a claim counts for hours (see `Sender.claim_lasts
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.extract.auth import own_directory
-from pipelines.land.warehouse import open_warehouse, warehouse_exists, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.record.entries import Entry
 from pipelines.record.states import Event, OutboxEntry, PlannedAgain, State, after
 from pipelines.settings import Clock, Settings
@@ -42,7 +41,7 @@ class Outbox:
         A known reference keeps its row and its text, however far it is. `again`: one that was refused is planned anew.
         """
         now = self._clock()
-        with open_warehouse(self._settings) as connection, writing_alone(connection):
+        with open_warehouse(self._settings) as connection, warehouse_of(self._settings).writing_alone(connection):
             known = read(connection, [entry.reference for entry in entries])
             new = {entry.reference: planned(entry, now) for entry in entries if entry.reference not in known}
             _insert(connection, list(new.values()))
@@ -57,7 +56,7 @@ class Outbox:
         changed = after(entry, event, self._clock())
         if changed is not entry:
             opened = open_warehouse(self._settings, wait_seconds=_PATIENCE_SECONDS)
-            with opened as connection, writing_alone(connection):
+            with opened as connection, warehouse_of(self._settings).writing_alone(connection):
                 _store(connection, entry, changed)
         return changed
 
@@ -71,8 +70,7 @@ class Outbox:
 @contextmanager
 def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SECONDS) -> Iterator[None]:
     """One sender to a warehouse at a time. Raises TryAgainLaterError if another does not end in time."""
-    warehouse = settings.data_dir / "lake" if settings.is_lake else Path(settings.warehouse_path)
-    path = warehouse.with_name(f"{warehouse.name}.record.lock")
+    path = warehouse_of(settings).senders_lock
     own_directory(path.parent)
     lock = FileLock(path, timeout=wait_seconds, mode=0o600)
     try:
@@ -82,7 +80,7 @@ def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SEC
             "Another nexudus-billing process is creating entries: run the same command again when it has ended."
         ) from None
     except OSError as error:
-        raise WrongUseError(f"{path} cannot be written ({error.strerror}): mend the folder's permissions.") from None
+        raise WrongUseError(f"{path} cannot be written ({error.strerror}): fix the folder's permissions.") from None
     try:
         yield
     finally:
@@ -91,7 +89,7 @@ def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SEC
 
 def look_up(settings: Settings, references: Sequence[str]) -> dict[str, OutboxEntry]:
     """The rows of these references, without making anything that is not there."""
-    if not warehouse_exists(settings):
+    if not warehouse_of(settings).exists():
         return {}
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
         try:

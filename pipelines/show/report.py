@@ -9,7 +9,7 @@ from typing import Any
 import vl_convert
 
 from pipelines.errors import WrongUseError
-from pipelines.land.warehouse import make_private_folder
+from pipelines.foundation.private_files import make_private_folder
 from pipelines.publish.releases import replace_file
 from pipelines.publish.snapshot import Row, Snapshot
 from pipelines.show import charts, figure_tables, markup

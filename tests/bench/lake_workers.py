@@ -24,8 +24,7 @@ import duckdb
 from sync_requests import Server, environment_for, served
 from tested_warehouse import as_environment, new_warehouse
 
-from pipelines.land import lake
-from pipelines.land.warehouse import open_warehouse
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 WORKER = """
@@ -37,7 +36,7 @@ from pipelines.extract.histories import HISTORIES
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land.pull import Pull
-from pipelines.land.warehouse import open_warehouse
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 settings = Settings(_env_file=None)
@@ -45,7 +44,8 @@ window = Window(*map(datetime.fromisoformat, sys.argv[1:3]))
 with NexudusClient(settings) as client, open_warehouse(settings) as connection:
     source = EntitySource(client, settings, HISTORIES)
     settle = timedelta(minutes=settings.settle_minutes)
-    Pull(connection, source, settings.page_size, sys.argv[1], settle).read(UPDATED_ON, [window])
+    alone = warehouse_of(settings).writing_alone
+    Pull(connection, source, settings.page_size, sys.argv[1], settle, writing_alone=alone).read(UPDATED_ON, [window])
 """
 
 
@@ -83,7 +83,7 @@ def measure(server: Server, folder: Path, kind: str, parts: list[tuple[str, str]
         (snapshots,) = connection.execute("select count(*) from ducklake_snapshots('warehouse')").fetchall()[0]
         scan = read_seconds(connection)
         began_upkeep = time.perf_counter()
-        lake.keep_up(connection, timedelta())
+        warehouse_of(settings).keep_up(connection, timedelta())
         print(
             f"    {snapshots} snapshots; a scan took {scan:.2f} s, upkeep {time.perf_counter() - began_upkeep:.1f} s, "
             f"a scan afterwards {read_seconds(connection):.2f} s"

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 from model_growth import SYNTHESIS
 
-from pipelines.land.warehouse import create_tables
+from pipelines.land.layout import create_tables
 from pipelines.model.building import build_all
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish

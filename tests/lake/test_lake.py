@@ -13,14 +13,14 @@ from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.extract.histories import HISTORIES
 from pipelines.land import lake
 from pipelines.land.merge import Page, land_pages
-from pipelines.land.warehouse import open_warehouse, warehouse_name, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings, load_settings
 
 TABLE = "land.coworker_invoice_histories"
 
 
-def land(connection, *raws, seen=0):
-    with writing_alone(connection):
+def land(settings, connection, *raws, seen=0):
+    with warehouse_of(settings).writing_alone(connection):
         records = [HISTORIES.contract.read(raw) for raw in raws]
         return land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT + timedelta(minutes=seen))])
 
@@ -31,7 +31,7 @@ def rows(connection, table=TABLE):
 
 def test_what_is_written_is_there_at_the_next_opening_and_for_readers(lake_settings):
     with open_warehouse(lake_settings) as connection:
-        land(connection, wire(Id=1, CustomFields={"a": 1}), wire(Id=2))
+        land(lake_settings, connection, wire(Id=1, CustomFields={"a": 1}), wire(Id=2))
         written = rows(connection)
 
     for read_only in (True, False):
@@ -64,12 +64,12 @@ def test_a_reader_cannot_write(lake_settings):
 
 def test_a_page_that_fails_leaves_nothing(lake_settings):
     def land_and_break(connection):
-        with writing_alone(connection):
+        with warehouse_of(lake_settings).writing_alone(connection):
             land_pages(connection, HISTORIES, [Page([HISTORIES.contract.read(wire(Id=2))], [], ANSWERED_AT)])
             raise KeyboardInterrupt
 
     with open_warehouse(lake_settings) as connection:
-        land(connection, wire(Id=1))
+        land(lake_settings, connection, wire(Id=1))
         with pytest.raises(KeyboardInterrupt):
             land_and_break(connection)
         assert connection.execute(f"select id from {TABLE}").fetchall() == [(1,)]
@@ -79,13 +79,14 @@ def test_upkeep_leaves_few_files_and_every_row(lake_settings):
     with open_warehouse(lake_settings) as connection:
         for minute in range(6):
             land(
+                lake_settings,
                 connection,
                 *[wire(Id=i, Name=f"{minute} {i}") for i in range(minute * 10, minute * 10 + 60)],
                 seen=minute,
             )
         before = {table: rows(connection, table) for table in (TABLE, f"{TABLE[:-3]}y_versions")}
 
-        lake.keep_up(connection, timedelta())
+        warehouse_of(lake_settings).keep_up(connection, timedelta())
 
         assert {table: rows(connection, table) for table in before} == before
         files = connection.execute("select table_name, file_count from ducklake_table_info('warehouse')").fetchall()
@@ -146,8 +147,8 @@ def test_a_lake_that_is_not_wholly_described_is_refused(monkeypatch, tmp_path, e
 def test_the_name_of_a_lake_has_no_password(address):
     settings = Settings(_env_file=None, warehouse=f"ducklake:postgres:{address}", lake_data_path="lake")
 
-    assert "ary" not in warehouse_name(settings)
-    assert "***" in warehouse_name(settings)
+    assert "ary" not in warehouse_of(settings).name
+    assert "***" in warehouse_of(settings).name
 
 
 @pytest.mark.lake

@@ -14,7 +14,7 @@ from wire_records import ANSWERED_AT, wire
 
 from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
-from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 
 pytestmark = pytest.mark.lake
 TABLE = "land.coworker_invoice_histories"
@@ -25,10 +25,11 @@ import sys
 from wire_records import ANSWERED_AT, wire
 from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
-from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
-with open_warehouse(Settings(_env_file=None)) as connection, writing_alone(connection):
+settings = Settings(_env_file=None)
+with open_warehouse(settings) as connection, warehouse_of(settings).writing_alone(connection):
     land_pages(connection, HISTORIES, [Page([HISTORIES.contract.read(wire(Id=1, Name="worker"))], [], ANSWERED_AT)])
     print("landed", flush=True)
     sys.stdin.read()
@@ -60,7 +61,7 @@ def worker_inside_its_turn(settings):
 
 
 def land(settings, minute, ids, name):
-    with open_warehouse(settings) as connection, writing_alone(connection):
+    with open_warehouse(settings) as connection, warehouse_of(settings).writing_alone(connection):
         records = [HISTORIES.contract.read(wire(Id=row_id, Name=name)) for row_id in ids]
         return land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT + timedelta(minutes=minute))])
 

@@ -7,7 +7,7 @@ from wire_records import ANSWERED_AT, wire
 from pipelines.definitions import build_definitions
 from pipelines.extract.histories import HISTORIES
 from pipelines.land.merge import Page, land_pages
-from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta", "ignore:.*currently in preview")
@@ -21,7 +21,7 @@ def test_the_job_of_the_schedule_leaves_one_file_of_many(lake_of):
     settings = lake_of("lake")
     with open_warehouse(settings) as connection:
         for number in range(3):
-            with writing_alone(connection):
+            with warehouse_of(settings).writing_alone(connection):
                 records = [HISTORIES.contract.read(wire(Id=100 * number + i)) for i in range(60)]
                 land_pages(connection, HISTORIES, [Page(records, [], ANSWERED_AT)])
 

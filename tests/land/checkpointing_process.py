@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from pipelines.land import checkpoints
-from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 TABLES = 12
@@ -36,9 +36,9 @@ def warehouse_in(folder: Path) -> Settings:
     return Settings(_env_file=None, data_dir=folder, username="nobody", password="none")  # type: ignore[call-arg, arg-type]
 
 
-def change(connection: duckdb.DuckDBPyConnection, table: int, said: str) -> None:
+def change(settings: Settings, connection: duckdb.DuckDBPyConnection, table: int, said: str) -> None:
     """One change of the tables `model.t0` to `t11` and of `model.newest`."""
-    with writing_alone(connection):
+    with warehouse_of(settings).writing_alone(connection):
         connection.execute(f"update model.t{table % TABLES} set said = $said where i < 500", {"said": said})
         connection.execute("create or replace table model.newest as select $said as said", {"said": said})
 
@@ -47,6 +47,6 @@ def _change_for_ever(folder: Path, said: Any) -> None:
     settings = warehouse_in(folder)
     with open_warehouse(settings) as connection:
         for number in count(said.value + 1):
-            change(connection, number, str(number))
+            change(settings, connection, number, str(number))
             said.value = number
             checkpoints.checkpoint(connection, Path(settings.warehouse_path))

@@ -16,7 +16,7 @@ from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
 from pipelines.land import pull as pulling
 from pipelines.land.runs import recorded_run
-from pipelines.land.warehouse import LANDING, open_warehouse
+from pipelines.land.warehouse import LANDING, open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 settings = Settings(_env_file=None)
@@ -27,8 +27,9 @@ try:
         if len(sys.argv) > 4:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
         source = EntitySource(client, settings, HISTORIES)
-        pull = pulling.Pull(connection, source, settings.page_size, sys.argv[3], timedelta(minutes=5), workers=2)
-        with recorded_run(connection, client, pull.report, run_id=sys.argv[3], kind="sync"):
+        pull = pulling.Pull(connection, source, settings.page_size, sys.argv[3], timedelta(minutes=5), workers=2,
+                            writing_alone=warehouse_of(settings).writing_alone)
+        with recorded_run(pull, client, "sync"):
             pull.read(UPDATED_ON, pulling.planned_windows(
                 connection, HISTORIES, UPDATED_ON, history, lookback=timedelta(0), page_size=settings.page_size))
 except PipelineError as error:

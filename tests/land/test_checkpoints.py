@@ -18,7 +18,7 @@ from holding_process import held_by_another_process
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.land import checkpoints
-from pipelines.land.warehouse import open_warehouse, writing_alone
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
 PAGE = 4096
@@ -33,7 +33,7 @@ def settings(tmp_path):
 
 def fill(settings):
     """Tables enough that where they are takes more than a page."""
-    with open_warehouse(settings) as connection, writing_alone(connection):
+    with open_warehouse(settings) as connection, warehouse_of(settings).writing_alone(connection):
         for number in range(TABLES):
             connection.execute(f"create table model.t{number} as select range as i, 'first' as said from range(20_000)")
 
@@ -67,9 +67,9 @@ def photographs(settings, tmp_path):
     before, after = tmp_path / "before", tmp_path / "after"
     fill(settings)
     with open_warehouse(settings) as connection:
-        change(connection, 1, "second")
+        change(settings, connection, 1, "second")
         connection.execute("checkpoint warehouse")
-        change(connection, 2, "third")
+        change(settings, connection, 2, "third")
         watched = Photographed(connection, settings.data_dir, before, after)
         checkpoints.checkpoint(watched, Path(settings.warehouse_path))
     return before, after
@@ -193,7 +193,7 @@ def test_a_warehouse_behind_a_link_has_its_log_and_journal_where_the_file_is(tor
 
     assert newest(linked) == "third"
     with open_warehouse(linked) as connection:
-        change(connection, 0, "fourth")
+        change(linked, connection, 0, "fourth")
     assert [path.name for path in torn_warehouse.data_dir.iterdir() if path.is_file()] == ["warehouse.duckdb"]
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_undone_while_another_program_has_the_file(photographs):
 def test_writing_the_journal_keeps_the_lock_on_the_warehouse(settings):
     fill(settings)
     with open_warehouse(settings) as connection:
-        change(connection, 0, "second")
+        change(settings, connection, 0, "second")
         checkpoints.checkpoint(connection, Path(settings.warehouse_path))
         script = f"import duckdb; duckdb.connect({settings.warehouse_path!r})"
         other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -223,8 +223,9 @@ from checkpointing_process import change, warehouse_in
 from pipelines.errors import PipelineError
 from pipelines.land.warehouse import open_warehouse
 try:
-    with open_warehouse(warehouse_in(Path(sys.argv[1]))) as connection:
-        change(connection, 0, "second")
+    settings = warehouse_in(Path(sys.argv[1]))
+    with open_warehouse(settings) as connection:
+        change(settings, connection, 0, "second")
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 except PipelineError as error:
     sys.exit(str(error))

@@ -12,8 +12,8 @@ from wire_records import ANSWERED_AT, RECORD, wire
 
 from pipelines.extract.histories import HISTORIES
 from pipelines.extract.records import RejectedRecord
+from pipelines.foundation.transactions import transaction
 from pipelines.land.merge import Page, RowCounts, land_pages
-from pipelines.land.warehouse import transaction
 
 TABLE = "land.coworker_invoice_histories"
 VERSIONS = "land.coworker_invoice_history_versions"

@@ -9,7 +9,8 @@ import pytest
 from holding_process import held_by_another_process
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.land.warehouse import open_warehouse, transaction
+from pipelines.foundation.transactions import transaction
+from pipelines.land.warehouse import open_warehouse
 from pipelines.settings import Settings
 
 

@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 
 from pipelines.foundation.frames import readable
-from pipelines.land.warehouse import create_tables
+from pipelines.land.layout import create_tables
 from pipelines.model.building import build_all
 
 CANARIES = ("Zanthippe", "Quillfeather", "Brightwhistle", "ops-nightjar")

@@ -8,8 +8,9 @@ import duckdb
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES
+from pipelines.foundation.transactions import transaction
 from pipelines.land.merge import Page, land_pages
-from pipelines.land.warehouse import open_warehouse, transaction
+from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all
 from pipelines.settings import Settings
 

@@ -9,7 +9,8 @@ from on_the_server import writes_of
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.land.warehouse import create_tables, open_warehouse
+from pipelines.land.layout import create_tables
+from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all, column_types
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish

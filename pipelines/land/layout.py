@@ -1,0 +1,21 @@
+"""The tables of the warehouse: made where they are missing."""
+
+from collections.abc import Iterable
+
+import duckdb
+
+from pipelines.extract.entity import Entity
+from pipelines.foundation.sql_files import sql_folder
+from pipelines.land.entity_tables import ENTITIES, create_entity_tables
+
+SCHEMAS = ("land", "model", "record")
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection, entities: Iterable[Entity] = ENTITIES) -> None:
+    """Make the schemas, the landing tables and the outbox in the current database where they are missing."""
+    for schema in SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    for entity in entities:
+        create_entity_tables(connection, entity)
+    for file in sorted([*sql_folder("land").glob("*.sql"), *(sql_folder("record") / "tables").glob("*.sql")]):
+        connection.execute(file.read_text(encoding="utf-8"))
