@@ -66,10 +66,12 @@ def line(page, row):
     return page.get_by_role("region", name=CAPTION).locator("tr", has_text=row["reference"])
 
 
+# The business that has follow-ups changes with the hour at which the sandbox's history ends.
+BUSINESS = f"(select min(business_id) from recorded_entries where {of_entries(NEWEST)})"
 VIEWS = {
     "the newest month": ("", of_entries(NEWEST)),
     "a currency": ("&currency=EUR", f"currency_code = 'EUR' and {of_entries(NEWEST)}"),
-    "a business": ("&business=BUSINESS", f"business_id = BUSINESS and {of_entries(NEWEST)}"),
+    "a business": ("&business={business_id}", f"business_id = {BUSINESS} and {of_entries(NEWEST)}"),
     "a longer period": ("&period=last-365-days", of_entries("'last-365-days'")),
     "a kind": ("&kind=payment_failed", of_entries(NEWEST, "kind = 'payment_failed'")),
     "an invoice that no sync has seen": (f"&invoice={UNSEEN_INVOICE}", f"invoice_id = {UNSEEN_INVOICE}"),
@@ -78,11 +80,9 @@ VIEWS = {
 
 @pytest.mark.parametrize(("query", "condition"), VIEWS.values(), ids=VIEWS)
 def test_the_follow_ups_of_a_view_are_those_of_the_file(page, follow_up_dashboard, published, query, condition):
-    (followed_up,) = published.rows(
-        f"select min(business_id) as id from recorded_entries where {of_entries(NEWEST)}"  # whose it is, chance decides
-    )
-    go(page, follow_up_dashboard, "entries", query.replace("BUSINESS", str(followed_up["id"])))
-    expected = recorded(published, condition.replace("BUSINESS", str(followed_up["id"])))
+    (followed_up,) = published.rows(f"select {BUSINESS} as business_id")
+    go(page, follow_up_dashboard, "entries", query.format(**followed_up))
+    expected = recorded(published, condition)
     assert expected
     assert table(page, CAPTION) == expected
 
