@@ -1,1 +1,1 @@
-"""Figures to the file that analysts open. Nothing is computed here."""
+"""Writes the figures to the file that analysts open. Computes no figure."""

@@ -1,4 +1,4 @@
-"""The published file: built aside, checked, and swapped in by one rename, so that readers never wait or see half."""
+"""The published file: built beside the old one, checked, swapped in by one rename. Readers never wait or see half."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,11 +36,11 @@ _CHECKS = {
     "check_name": "The check, as Dagster names it",
     "promise": "What must hold",
 }
-# Figures lie sorted by their key, so that a question touches little of the file. Longer tables keep the order in which
-# they came, which is nearly that of time: sorting ten million wide rows costs as much as writing them, and a filter
-# over them takes 25 ms as they are.
+# Tables are sorted by their key, so that a query reads little of the file. Longer tables keep the order in which their
+# rows came, which is nearly that of time: sorting ten million wide rows costs as much as writing them, and filtering
+# them unsorted takes 25 ms.
 _LONGEST_SORTED = 1_000_000
-# How DuckDB says that it could not write: the second when it happens at the commit.
+# The errors with which DuckDB reports that it could not write; TransactionException at the commit.
 _DISK_ERRORS = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 
 
@@ -64,7 +64,7 @@ def publish(
 ) -> Published:
     """Write the published models of the warehouse (the connection's current database) to `target`.
 
-    Until the last step, one rename, the file that was there stays as it was; a reader that has it open keeps it.
+    The previous file is untouched until the last step, one rename; a reader that has it open keeps it.
     Raises WrongUseError when the folder cannot be written to, BrokenPromiseError when the new file does not read back.
     """
     make_private_folder(target.parent)
@@ -77,14 +77,14 @@ def publish(
             published_at = now or utc_now()
             _set_variables(connection, number, published_at, personal_data=personal_data)
             try:
-                with _quickly(connection):
+                with _bulk_writing(connection):
                     row_counts = sparingly(
                         connection,
                         _row_count(connection, "land.coworker_invoice_histories"),
                         lambda: _build(connection, models, building, personal_data=personal_data),
                         least_bytes=COPYING,
                     )
-                _prove_it_reads_back(building, row_counts)
+                _check_that_it_reads_back(building, row_counts)
                 building.chmod(0o600)
                 sync_to_disk(building)
                 made = Release(
@@ -101,8 +101,8 @@ def publish(
                 _sweep(target)
     except (OSError, *_DISK_ERRORS) as error:
         raise WrongUseError(
-            f"{target} cannot be written ({_reason(error)}): check NEXUDUS_ANALYTICS and the disk. What was published "
-            "before is still there."
+            f"{target} cannot be written ({_reason(error)}): check NEXUDUS_ANALYTICS and the disk. The file published "
+            "before is unchanged."
         ) from None
     return Published(target, made.byte_count, made.sha256, row_counts, number)
 
@@ -113,7 +113,7 @@ def program_version() -> str:
 
 
 def load_views() -> list[SqlModel]:
-    """What is published from tables that are no published models: the files of `sql/publish`."""
+    """Published tables that are not models: the files of `sql/publish`."""
     return load_models(sql_folder("publish"), checks=sql_folder("publish") / "checks")
 
 
@@ -131,11 +131,11 @@ def _set_variables(
 
 
 @contextmanager
-def _quickly(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Settings for writing much; those that were in force come back."""
+def _bulk_writing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Settings for bulk writing; restored afterwards."""
     quick = {
         "preserve_insertion_order": "false",
-        # Symbol tables for texts cost a tenth of the writing to save a hundredth of the file.
+        # Symbol tables for texts cost a tenth of the writing time and save a hundredth of the file.
         "disabled_compression_methods": "fsst,dict_fsst",
     }
     before = {name: connection.execute("select current_setting(?)", [name]).fetchall()[0][0] for name in quick}
@@ -188,10 +188,10 @@ def _row_count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
 
 
 def _masks(model: SqlModel, *, personal_data: bool) -> str:
-    """Personal columns keep their place and type; their value is the stand-in that the model names, or null."""
+    """Personal columns keep their position and type; their value is the replacement that the model names, or null."""
     if personal_data or not model.personal:
         return ""
-    replaced = (f"{stand_in or 'null::varchar'} as {column}" for column, stand_in in model.personal.items())
+    replaced = (f"{replacement or 'null::varchar'} as {column}" for column, replacement in model.personal.items())
     return f" replace ({', '.join(replaced)})"
 
 
@@ -233,7 +233,9 @@ def _write_checks(connection: duckdb.DuckDBPyConnection, models: list[SqlModel])
     )
     with readable(connection, promises=promises):
         answer = connection.execute("create table published.main.data_checks as from promises order by all").fetchall()
-    description = "One row per promise that was checked before this file was published; where one breaks, no file is."
+    description = (
+        "One row per promise that was checked before this file was published; a broken promise stops publishing."
+    )
     _comment(connection, "data_checks", description, _CHECKS)
     return int(answer[0][0])
 
@@ -248,8 +250,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _prove_it_reads_back(file: Path, row_counts: Mapping[str, int]) -> None:
-    """A reader must find, table by table, the rows that were written."""
+def _check_that_it_reads_back(file: Path, row_counts: Mapping[str, int]) -> None:
+    """Raise BrokenPromiseError unless a reader finds the row count of every table that was written."""
     try:
         with duckdb.connect(str(file), read_only=True) as reader:
             tables = [name for (name,) in reader.execute("select table_name from duckdb_tables()").fetchall()]
@@ -266,7 +268,7 @@ def _prove_it_reads_back(file: Path, row_counts: Mapping[str, int]) -> None:
 
 
 def _sweep(target: Path) -> None:
-    """Remove what a publisher left half done. Only one is at work at a time, so none of it is in use."""
+    """Remove unfinished files of an earlier publisher. Only one runs at a time, so none is in use."""
     for stale in target.parent.glob(f".{target.name}.*.building*"):
         stale.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""The published tables as Parquet, one folder a table, for tools that read files: swapped in whole by one rename.
+"""The published tables as Parquet, one folder for each table, swapped in by one rename.
 
-`analytics_parquet/current` is a link to the newest `release-000012`; whoever has opened files of the one before keeps
-them, for it is removed only by the release after the next.
+`analytics_parquet/current` is a link to the newest folder, for instance `release-000012`. The folder before it
+stays until the next release, for readers that have its files open.
 """
 
 import os
@@ -20,14 +20,14 @@ _KEPT_COUNT = 2
 
 
 def parquet_folder(analytics: Path) -> Path:
-    """Where the Parquet files of a published file are."""
+    """The folder of the Parquet files of a published file."""
     return analytics.with_name(f"{analytics.stem}_parquet")
 
 
 def publish_parquet(analytics: Path) -> Path:
     """Write each table of the published file to `<table>/<table>.parquet` below a folder; returns that folder.
 
-    The folder's path goes through `current`, so it is the same at each release. Raises WrongUseError when it cannot be
+    The path goes through `current`, so it is the same for every release. Raises WrongUseError when it cannot be
     written.
     """
     folder = parquet_folder(analytics)

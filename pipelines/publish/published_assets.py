@@ -1,4 +1,4 @@
-"""The publishing stage as Dagster assets: the file that analysts open, and what is made of it."""
+"""The publishing stage as Dagster assets: the file that analysts open, and Parquet files made from it."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ PARQUET = dg.AssetKey(["publish", "parquet"])
 def published_assets(
     settings: Settings, models: Iterable[SqlModel], *, pool: str | None = None
 ) -> list[dg.AssetsDefinition]:
-    """The published file. It depends on every published model, so a failed check of one of them keeps the last file.
+    """The published file. It depends on every published model, so a failed check of one keeps the previous file.
 
     `pool` is the concurrency pool of those who hold the warehouse.
     """
@@ -54,7 +54,7 @@ def published_assets(
         deps=[ANALYTICS],
         group_name="publish",
         kinds={"parquet"},
-        description="The same tables as Parquet, a folder a table, for tools that read files.",
+        description="The same tables as Parquet files, one folder for each table.",
     )
     def parquet() -> dg.MaterializeResult[None]:
         folder = publish_parquet(settings.analytics_path)
@@ -64,7 +64,7 @@ def published_assets(
 
 
 def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:
-    """What the published tables are made of, as far as Dagster knows it: ledgers and the like are no assets."""
+    """The assets that the published tables read; ledgers and the like are not assets."""
     read = {model.table for model in models if model.published}.union(*(view.upstream for view in load_views()))
     keys = {dg.AssetKey(table.split(".")) for table in read}
     return sorted(key for key in keys if key.path[0] == "model" or key == HISTORIES)

@@ -1,7 +1,7 @@
 """The releases of a published file: numbered, listed in a manifest with their checksums, the last three kept.
 
-Beside `analytics.duckdb` lie `analytics.manifest.json` and `analytics.releases/`, where each kept release is a file of
-its own: a hard link, so that the newest costs no space.
+`analytics.manifest.json` and `analytics.releases/` are beside `analytics.duckdb`. Each kept release is a file, a
+hard link where possible, so that the newest takes no extra space.
 """
 
 import hashlib
@@ -40,17 +40,17 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def manifest_path(target: Path) -> Path:
-    """Where the manifest of a published file is."""
+    """The path of the manifest of a published file."""
     return target.with_name(f"{target.stem}.manifest.json")
 
 
 def releases_folder(target: Path) -> Path:
-    """Where the kept releases of a published file are."""
+    """The folder of the kept releases of a published file."""
     return target.with_name(f"{target.stem}.releases")
 
 
 def read_manifest(target: Path) -> Manifest:
-    """The manifest of a published file; empty where there is none or it cannot be read: the next release mends it."""
+    """The manifest of a published file; empty where none can be read, since the next release rewrites it."""
     try:
         return msgspec.json.decode(manifest_path(target).read_bytes(), type=Manifest)
     except (FileNotFoundError, msgspec.MsgspecError):
@@ -59,23 +59,23 @@ def read_manifest(target: Path) -> Manifest:
 
 @contextmanager
 def one_publisher(target: Path) -> Iterator[None]:
-    """Whoever else publishes this file waits meanwhile; so releases follow each other and never go back."""
+    """Holds a lock, so that other publishers of this file wait and release numbers only increase."""
     lock = target.with_name(f".{target.name}.lock")
     with FileLock(lock, mode=0o600):
         yield
 
 
 def next_number(target: Path) -> int:
-    """The number for the next release: above that of every release that is listed or kept."""
+    """The number of the next release: higher than every listed or kept one."""
     listed = [release.release_number for release in read_manifest(target).releases]
     kept = [int(file.stem) for file in _kept(target)]
     return max([0, *listed, *kept]) + 1
 
 
 def release(target: Path, building: Path, made: Release) -> None:
-    """Keep `building` as a release and make it the published file, each step whole or not at all.
+    """Keep `building` as a release and make it the published file; each step is atomic.
 
-    The manifest is written first: at any moment it lists the checksum of the file that readers find.
+    The manifest is written first, so that it always lists the checksum of the file that readers find.
     """
     kept = target.parent / made.file
     make_private_folder(kept.parent)
@@ -89,7 +89,7 @@ def release(target: Path, building: Path, made: Release) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file aside and swap it in, readable by its owner only."""
+    """Write a small file under another name and swap it in, readable by its owner only."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.building")
     try:
         aside.write_bytes(content)
@@ -101,7 +101,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def kept_name(target: Path, number: int) -> str:
-    """Where a release is kept, relative to the folder of the published file."""
+    """The path of a kept release, relative to the folder of the published file."""
     return f"{releases_folder(target).name}/{number:06d}{target.suffix}"
 
 
@@ -125,5 +125,5 @@ def _link(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)
-    except OSError:  # a file system without hard links: a copy costs space, and is as good
+    except OSError:  # a file system without hard links: copy instead
         shutil.copy2(source, target)

@@ -1,6 +1,6 @@
-"""One release of the published file, open for reading: what the dashboard, the report and the exports look at.
+"""One release of the published file, opened for reading by the dashboard, the report and the exports.
 
-A snapshot stays the file that it opened, however often another is swapped in meanwhile.
+A snapshot keeps the file that it opened, also when a new one is published meanwhile.
 """
 
 import os
@@ -35,7 +35,7 @@ class MissingTableError(WrongUseError):
 
 
 class Stamp(NamedTuple):
-    """What tells one release on disk from the next."""
+    """What distinguishes one release on disk from the next."""
 
     device: int
     inode: int
@@ -66,7 +66,7 @@ class About(NamedTuple):
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The stamp of the file that is there now; None where there is none."""
+    """The stamp of the file now at this path; None where there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -75,7 +75,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 class Snapshot:
-    """A release, open and locked down: nothing can be written, and no other file or host reached through it."""
+    """An open release. After `lock_down`, nothing can be written and no other file or host reached through it."""
 
     def __init__(self, path: Path) -> None:
         """Open it. Raises NotPublishedError, DamagedFileError or MissingTableError."""
@@ -84,8 +84,8 @@ class Snapshot:
         if self.stamp is None:
             raise _missing(path)
         self._lock = threading.Lock()
-        # A database of its own, with the file attached: `duckdb.connect(path)` would hand back the release that this
-        # process has open already, long after another was swapped in under the same name.
+        # Attach the file to a database in memory: `duckdb.connect(path)` would return the release that this process has
+        # open already, also after another was published under the same name.
         self._connection = duckdb.connect()
         try:
             self._attach()
@@ -102,7 +102,7 @@ class Snapshot:
             raise _explained(path, error) from None
 
     def rows(self, query: str, values: Mapping[str, Value] | None = None, *, macros: str = "") -> list[Row]:
-        """The rows of a question. Values are bound as DuckDB variables, never put into the SQL."""
+        """The rows of a query. Values are bound as DuckDB variables, never put into the SQL."""
         try:
             with self._cursor() as cursor:
                 for name, value in (values or {}).items():
@@ -116,7 +116,7 @@ class Snapshot:
             raise _explained(self.path, error) from None
 
     def stream(self, query: str, size: int = 10_000) -> Iterator[list[tuple[Value, ...]]]:
-        """The rows of a question, some at a time."""
+        """The rows of a query, `size` at a time."""
         with self._cursor() as cursor:
             answer = cursor.execute(query)
             while batch := answer.fetchmany(size):
@@ -132,7 +132,7 @@ class Snapshot:
         return {row["column_name"]: row["data_type"] for row in found}
 
     def copy_to(self, query: str, file: Path, options: str) -> None:
-        """Have DuckDB write the rows of a question to a file."""
+        """Let DuckDB write the rows of a query to a file."""
         path = str(file).replace("'", "''")
         with self._cursor() as cursor:
             cursor.execute(f"copy ({query}) to '{path}' ({options})")
@@ -142,12 +142,12 @@ class Snapshot:
         return sparingly(self._connection, self.about.entry_count, work, least_bytes=COPYING)
 
     def lock_down(self) -> Self:
-        """Forbid every other file and host from now on."""
+        """Forbid access to every other file and host from now on."""
         self._connection.execute("set enable_external_access = false; set lock_configuration = true")
         return self
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -168,7 +168,7 @@ class Snapshot:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        # Making a cursor is the one thing that two threads must not do at a time.
+        # Two threads must not create a cursor at the same time; everything else they may.
         with self._lock:
             cursor = self._connection.cursor()
         try:
@@ -205,7 +205,7 @@ def open_snapshot(path: Path) -> Snapshot:
         opened = Snapshot(path)
         if opened.stamp == stamp(path):
             return opened
-        opened.close()  # swapped between the look and the opening: the stamp would be of the one before
+        opened.close()  # another was published between reading the stamp and opening
     return Snapshot(path)
 
 
@@ -214,11 +214,11 @@ def _explained(path: Path, error: Exception) -> WrongUseError:
         reason = str(error).splitlines()[0] if str(error) else "the table about is empty"
         return MissingTableError(
             f"{path} was made by another version of this program ({reason}): run `nexudus-billing sync` to publish it "
-            "anew."
+            "again."
         )
     if isinstance(error, duckdb.IOException) and not os.access(path, os.R_OK):
         return DamagedFileError(f"{path} cannot be read: check its permissions.")
     return DamagedFileError(
-        f"{path} is damaged or no published file ({str(error).splitlines()[0]}): run `nexudus-billing sync` to publish "
-        f"anew, or open one of the kept files in {path.stem}.releases."
+        f"{path} is damaged or not a published file ({str(error).splitlines()[0]}): run `nexudus-billing sync` to "
+        f"publish again, or open one of the kept files in {path.stem}.releases."
     )

@@ -1,4 +1,4 @@
-"""Exports on demand: CSV and XLSX of the published tables, in which no cell is ever a formula."""
+"""Exports of the published tables as CSV and XLSX, in which no cell is a formula."""
 
 import os
 import re
@@ -22,14 +22,14 @@ Format = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
 _FORMATS: tuple[Format, ...] = ("csv", "xlsx")
 _SHEET_NAME_LENGTH = 31
-# What spreadsheet programs take for the begin of a formula, after blanks and in full width too (OWASP, CSV injection).
+# What spreadsheet programs read as the start of a formula, also after blanks and in full width (OWASP, CSV injection).
 _FORMULA = r"^[\s\x00]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - the full-width signs are meant
-# Excel computes in doubles: whole numbers above this would lose their last digits.
+# Excel stores numbers as doubles: whole numbers above this would lose their last digits.
 _LARGEST_EXACT = 10**15
 
 
 class Exported(NamedTuple):
-    """The files that were written, and a sentence for each table that was left out."""
+    """The files that were written, and a sentence for each table that did not fit."""
 
     files: list[Path]
     left_out: list[str]
@@ -40,7 +40,7 @@ def checked_format(text: str) -> Format:
     for known in _FORMATS:
         if text == known:
             return known
-    raise WrongUseError(f"There is no format {text!r}: write {' or '.join(_FORMATS)}.")
+    raise WrongUseError(f"There is no format {text!r}: use {' or '.join(_FORMATS)}.")
 
 
 def export(
@@ -48,7 +48,7 @@ def export(
 ) -> Exported:
     """Write tables (all by default) to a CSV file each, or to one workbook with a sheet each, named by the release.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it in CSV; in XLSX it is text by type.
+    Text that a spreadsheet would run as a formula is prefixed with an apostrophe in CSV; in XLSX its cell type is text.
     Raises WrongUseError for a table that does not exist and a folder that cannot be written to.
     """
     chosen = list(dict.fromkeys(tables)) or snapshot.tables
@@ -67,7 +67,7 @@ def export(
 
 
 def escape_formula(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would run it."""
+    """The text, prefixed with an apostrophe where a spreadsheet would run it as a formula."""
     return f"'{text}" if re.search(_FORMULA, text) else text
 
 
@@ -102,7 +102,7 @@ def _xlsx(snapshot: Snapshot, tables: list[str], folder: Path, sheet_rows: int) 
             row_count = snapshot.rows(f'select count(*) as count from "{table}"')[0]["count"]  # noqa: S608 - our tables
             if row_count >= sheet_rows:
                 left_out.append(
-                    f"{table} has {row_count:,} rows, more than a sheet holds: export it with --format csv."
+                    f"{table} has {row_count:,} rows, more than fit on a sheet: export it with --format csv."
                 )
                 continue
             sheet = workbook.add_worksheet(table[:_SHEET_NAME_LENGTH])
@@ -139,7 +139,7 @@ def _write(sheet: Worksheet, row: int, column: int, value: object, instant: obje
                 sheet.write_string(row, column, str(value))
             else:
                 sheet.write_number(row, column, value)
-        case datetime():  # Excel knows no zones; the column names of instants end in _at, and all are UTC
+        case datetime():  # Excel has no time zones; instants (columns ending in _at) are written in UTC
             moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
             sheet.write_datetime(row, column, moment, instant)
         case date():
@@ -150,7 +150,7 @@ def _write(sheet: Worksheet, row: int, column: int, value: object, instant: obje
 
 @contextmanager
 def _aside(file: Path) -> Iterator[Path]:
-    """A name beside the file to write to; it becomes the file when all went well."""
+    """A temporary name in the same folder to write to; renamed to the file when writing succeeds."""
     building = file.with_name(f".{file.stem}.{os.getpid()}.building{file.suffix}")
     try:
         yield building

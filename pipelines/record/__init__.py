@@ -1,1 +1,1 @@
-"""The write-back: entries that this program creates on invoices, each surely once, or said to be unsure."""
+"""Writing to Nexudus: entries that this program creates on invoices, exactly once or reported as unconfirmed."""

@@ -1,4 +1,4 @@
-"""A run over many entries: each as far as it gets, until something stops it that would stop them all."""
+"""Sends many entries in one run, until all are done or something happens that would stop every one of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,21 +19,21 @@ from pipelines.record.sending import Changes, Sender
 from pipelines.record.states import Event, OutboxEntry, State, Withdrawn
 from pipelines.settings import Clock, Settings, utc_now
 
-# So many in a row are no accident: better to stop than to leave every entry unsure.
-_TROUBLES_TO_STOP_AT = 5
+# This many in a row are no coincidence: stop rather than leave every entry unconfirmed.
+_UNCLEAR_TO_STOP_AT = 5
 _DAY_SECONDS = 86_400.0
-# A request waits for its pace and for throttles, six times five minutes at the very most; twice that, and some.
+# A request waits for its pace and for throttling, at most six times five minutes; this is several times that.
 _LAKE_CLAIM = timedelta(hours=4)
 
 OnEntry = Callable[[int, int], None]
-"""Told how many entries, of how many, have been dealt with."""
+"""Called with the number of entries done, and of how many."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How a run has left its entries, in the order in which they were given, and what stopped it early.
+    """The entries after a run, in the order given, and the error that stopped it early, if any.
 
-    `known` are the references that were confirmed before, `withdrawn` those that were found to be needed no more.
+    `known` are the references that were confirmed before the run, `withdrawn` those found to be no longer needed.
     """
 
     entries: list[OutboxEntry]
@@ -53,31 +53,31 @@ class Delivery:
             "recorded before": len(self.known),
             "withdrawn": len(self.withdrawn),
             "refused": self.count(State.REFUSED) - len(self.withdrawn),
-            "unsure": self.count(State.UNSURE) + self.count(State.SENDING),
+            "unconfirmed": self.count(State.UNSURE) + self.count(State.SENDING),
             "not sent yet": self.count(State.PLANNED),
         }
         return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "nothing to do"
 
     @property
     def problem(self) -> PipelineError | None:
-        """What there is to do about it, as an error to raise; None where every entry is on the server."""
+        """The error to raise, which says what to do; None where every entry is in Nexudus."""
         if self.stopped_by is not None:
             return self.stopped_by
         settling = [entry.settles_at for entry in self.entries if entry.state is State.UNSURE and entry.settles_at]
         if settling:
             return TryAgainLaterError(
-                f"Whether the API has made {len(settling)} of {len(self.entries)} entries is not known yet: run the "
-                f"same command again after {max(settling):%Y-%m-%d %H:%M:%S} UTC; it looks first, and sends only what "
-                "is not there."
+                f"It is not known yet whether the API has created {len(settling)} of {len(self.entries)} entries: run "
+                f"the same command again after {max(settling):%Y-%m-%d %H:%M:%S} UTC; it looks first, and sends only "
+                "what does not exist."
             )
         if sending := [entry for entry in self.entries if entry.state is State.SENDING]:
             return TryAgainLaterError(
                 f"{len(sending)} of {len(self.entries)} entries are being sent by another process, or were when it "
-                f"ended: run the same command again; {_LAKE_CLAIM // timedelta(hours=1)} hours on it takes them over."
+                f"ended: run the same command again; after {_LAKE_CLAIM // timedelta(hours=1)} hours it takes over."
             )
         if left := [entry for entry in self.entries if not entry.is_final]:
             return TryAgainLaterError(
-                f"The API has not made {len(left)} of {len(self.entries)} entries ({left[0].detail}): run the same "
+                f"The API has not created {len(left)} of {len(self.entries)} entries ({left[0].detail}): run the same "
                 "command again later."
             )
         if refused := [
@@ -93,10 +93,10 @@ class Delivery:
 def record_entries(
     settings: Settings, entries: Sequence[Entry], *, on_entry: OnEntry = lambda *_: None, clock: Clock = utc_now
 ) -> Delivery:
-    """Create these entries, each once however often this is asked; one that was refused before is tried again.
+    """Create these entries, each once however often this is called; one that was refused before is tried again.
 
     Raises WrongUseError without a login, TryAgainLaterError while another process creates entries or holds the
-    warehouse; what happens after that is in the delivery.
+    warehouse; whatever happens after that is in the Delivery.
     """
     with open_desk(settings, clock) as desk:
         return deliver_all(desk.sender, desk.outbox.plan(entries, again=True), on_entry)
@@ -104,7 +104,7 @@ def record_entries(
 
 @dataclass(frozen=True)
 class Desk:
-    """What it takes to send: the outbox, held against other senders; a sender of its entries; the server's clock."""
+    """What sending needs: the outbox, locked against other senders; a sender of its entries; the server's clock."""
 
     outbox: Outbox
     sender: Sender
@@ -113,7 +113,7 @@ class Desk:
 
 @contextmanager
 def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False) -> Iterator[Desk]:
-    """A desk, once no other process has one. Raises TryAgainLaterError where another keeps it, WrongUseError."""
+    """A desk, once no other process has one. Raises TryAgainLaterError if another keeps it too long, WrongUseError."""
     with NexudusClient(settings) as client, sending_alone(settings), _writes_per_day(settings, clock) as pacer:
         histories = EntitySource(client, settings, HISTORIES)
         outbox = Outbox(settings, clock)
@@ -131,7 +131,7 @@ def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False)
 
 
 def deliver_all(sender: Sender, entries: Sequence[OutboxEntry], on_entry: OnEntry) -> Delivery:
-    """Bring every entry as far as it gets now."""
+    """Send each entry as far as possible now."""
     watched = _Watched(sender.outbox, {entry.reference: entry for entry in entries})
     known = frozenset(entry.reference for entry in entries if entry.state is State.CONFIRMED)
     stopped_by: PipelineError | None = None
@@ -140,21 +140,21 @@ def deliver_all(sender: Sender, entries: Sequence[OutboxEntry], on_entry: OnEntr
     except PipelineError as error:
         stopped_by = error
     except KeyboardInterrupt:
-        stopped_by = TryAgainLaterError("Stopped: run the same command again, it goes on and sends nothing twice.")
+        stopped_by = TryAgainLaterError("Stopped: run the same command again to continue; nothing is sent twice.")
     return Delivery(list(watched.rows.values()), known, frozenset(watched.withdrawn), stopped_by)
 
 
 def _deliver_each(sender: Sender, rows: dict[str, OutboxEntry], on_entry: OnEntry) -> None:
-    troubles = 0
+    unclear = 0
     for done, (reference, before) in enumerate(list(rows.items()), 1):
         row = sender.deliver(before)
         on_entry(done, len(rows))
         if row.attempt_count > before.attempt_count:
-            troubles = 0 if row.is_final else troubles + 1
-        if troubles == _TROUBLES_TO_STOP_AT:
+            unclear = 0 if row.is_final else unclear + 1
+        if unclear == _UNCLEAR_TO_STOP_AT:
             raise TryAgainLaterError(
-                f"Stopped, for {troubles} entries in a row got no answer that can be trusted (the last: "
-                f"{rows[reference].detail}): run the same command again later, it looks for them first."
+                f"Stopped, because {unclear} entries in a row got no reliable answer (the last: "
+                f"{rows[reference].detail}): run the same command again later; it looks for them first."
             )
     for row in [row for row in rows.values() if row.settles_at is not None and row.settles_at <= sender.clock()]:
         sender.deliver(row)
@@ -162,7 +162,7 @@ def _deliver_each(sender: Sender, rows: dict[str, OutboxEntry], on_entry: OnEntr
 
 @dataclass(frozen=True)
 class _Watched:
-    """An outbox whose newest rows are at hand also when an error cuts a run short."""
+    """An outbox that keeps the newest rows available when an error ends a run early."""
 
     outbox: Changes
     rows: dict[str, OutboxEntry]
@@ -177,7 +177,7 @@ class _Watched:
 
 @contextmanager
 def _writes_per_day(settings: Settings, clock: Clock) -> Iterator[Pacer]:
-    """The documented limit of writes a day, over all processes of the data directory."""
+    """The limit of writes a day, shared by all processes of the data directory."""
     limit = Limit(settings.writes_per_day, _DAY_SECONDS, "NEXUDUS_WRITES_PER_DAY is used up")
     ledger = SharedLedger(settings.data_dir / "write_pace.sqlite", [limit]) if limit.count else OwnLedger()
     with closing(Pacer(ledger, clock=clock, sleep=sleep)) as pacer:

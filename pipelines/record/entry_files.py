@@ -1,4 +1,4 @@
-"""Files of entries: CSV or JSON lines in, all checked before the first is sent; a result file beside them out."""
+"""Files of entries, CSV or JSON lines: read and checked completely before the first is sent; results written beside."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ def read_entry_file(path: Path) -> EntryFile:
     readers = {".csv": _csv_entries, ".jsonl": _json_entries}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise WrongUseError(f"{path} is neither a .csv nor a .jsonl file: name it by what it holds.")
+        raise WrongUseError(f"{path} is neither a .csv nor a .jsonl file: rename it according to its content.")
     found = list(reader(path, _text_of(path)))
     faults = [f"line {line}: {fault}" for line, fault in found if isinstance(fault, str)]
     lines = {line: entry for line, entry in found if isinstance(entry, Entry)}
@@ -57,14 +57,14 @@ def read_entry_file(path: Path) -> EntryFile:
     faults += _repetitions(lines)
     if faults:
         more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-        raise WrongUseError(f"Nothing was sent, mend {path} first: {'; '.join(faults[:_SHOWN_FAULTS])}{more}.")
+        raise WrongUseError(f"Nothing was sent; fix {path} first: {'; '.join(faults[:_SHOWN_FAULTS])}{more}.")
     if not lines:
-        raise WrongUseError(f"{path} holds no entries.")
+        raise WrongUseError(f"{path} contains no entries.")
     return EntryFile(path, list(lines.values()), list(lines))
 
 
 def write_results(path: Path, file: EntryFile, rows: Sequence[OutboxEntry]) -> None:
-    """How each line of the file fared, in its order, as CSV or JSON lines; replaced in one step, its owner's only."""
+    """Write the result of each line, in the file's order, as CSV or JSON lines; atomic, readable by the owner only."""
     results = [
         (line, row.invoice_id, row.name, row.reference, row.state.value, row.entry_id, row.detail)
         for line, row in zip(file.lines, rows, strict=True)
@@ -80,9 +80,9 @@ def write_results(path: Path, file: EntryFile, rows: Sequence[OutboxEntry]) -> N
 
 
 def check_writable(path: Path) -> None:
-    """Raise WrongUseError where the result could not be written: better before the first entry is sent than after."""
+    """Raise WrongUseError if the result could not be written, before the first entry is sent."""
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        raise WrongUseError(f"The result file {path} cannot be written: name another by --result.")
+        raise WrongUseError(f"The result file {path} cannot be written: choose another with --result.")
 
 
 def _replace(path: Path, text: str) -> None:
@@ -162,4 +162,4 @@ def _repetitions(lines: dict[int, Entry]) -> Iterator[str]:
     for line, entry in lines.items():
         before = first.setdefault(entry.reference, line)
         if before != line:
-            yield f"line {line}: the same entry as line {before}, and an entry is recorded once"
+            yield f"line {line}: the same entry as line {before}; remove one, because an entry is recorded once"

@@ -1,4 +1,4 @@
-"""The follow-ups that `sql/record/escalations.sql` finds: listed, or sent to the API, so many a run."""
+"""The follow-ups that `sql/record/escalations.sql` finds: listed, or sent to the API, up to a limit in each run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from pipelines.settings import Clock, Settings, utc_now
 
 SOURCE = "escalate"
 DEFAULT_LIMIT = 50
-# Older figures would report payments as missing that have come in meanwhile.
+# With older figures, invoices that have been paid meanwhile would be escalated.
 _OLDEST_DATA = timedelta(hours=26)
-_NO_LONGER_DUE = "it was no longer due when its turn came, so nothing was sent"
+_NO_LONGER_DUE = "it was no longer due, so nothing was sent"
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up that is due: the entry to make, and the facts that it rests on."""
+    """A follow-up that is due: the entry to create, and the facts behind it."""
 
     invoice_id: int
     name: str
@@ -55,14 +55,14 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Due:
-    """Every follow-up that is due, oldest failure first, and as of when."""
+    """Every follow-up that is due, oldest failure first, and the instant up to which the data goes."""
 
     escalations: list[Escalation]
     as_of_at: datetime | None
 
 
 def find_due(settings: Settings) -> Due:
-    """The follow-ups that are due by the newest figures. Raises WrongUseError where there are none to look at."""
+    """The follow-ups that are due by the newest figures. Raises WrongUseError where there are no figures."""
     warehouse = warehouse_of(settings)
     if not warehouse.exists():
         raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
@@ -70,11 +70,11 @@ def find_due(settings: Settings) -> Due:
         try:
             return due_in(connection)
         except duckdb.CatalogException:
-            raise WrongUseError("There are no figures to escalate by yet: run `nexudus-billing sync`.") from None
+            raise WrongUseError("There are no figures yet: run `nexudus-billing sync`.") from None
 
 
 def due_in(connection: duckdb.DuckDBPyConnection) -> Due:
-    """The same of an open warehouse. Raises duckdb.CatalogException where the models are not built."""
+    """The same, from an open warehouse. Raises duckdb.CatalogException where the models are not built."""
     query = (sql_folder("record") / "escalations.sql").read_text(encoding="utf-8")
     found = connection.execute(query)
     columns = [column[0] for column in found.description or ()]
@@ -91,14 +91,14 @@ def send_due(
     on_entry: OnEntry = lambda *_: None,
     clock: Clock = utc_now,
 ) -> Delivery:
-    """Send at most `limit` of the follow-ups that are due, oldest first; withdraw what is due no longer.
+    """Send at most `limit` of the follow-ups that are due, oldest first; withdraw what is no longer due.
 
     Raises TryAgainLaterError where the figures are too old to act on, and what `record_entries` raises.
     """
     if limit < 0:
         raise WrongUseError("--limit cannot be negative.")
     with open_desk(settings, clock, withdraws_paid=True) as desk:
-        # Found while no other process sends: nobody else's entries are missing from the outbox.
+        # Read while no other process can send, so the outbox is complete.
         due = find_due(settings)
         _check_age(due, desk.server_now())
         _withdraw_others(desk, due.escalations)
@@ -110,13 +110,13 @@ def _check_age(due: Due, now: datetime) -> None:
     if due.as_of_at is None or now - due.as_of_at > _OLDEST_DATA:
         when = f"{due.as_of_at:%Y-%m-%d %H:%M} UTC" if due.as_of_at else "no date"
         raise TryAgainLaterError(
-            f"Nothing was sent: the figures are of {when}, and payments may have come in since; run `nexudus-billing "
-            "sync` first."
+            f"Nothing was sent: the figures are as of {when}, and payments may have arrived since; run "
+            "`nexudus-billing sync` first."
         )
 
 
 def _withdraw_others(desk: Desk, due: Sequence[Escalation]) -> None:
-    """What an earlier run left unfinished and is due no longer: looked for where it may exist, then let go."""
+    """Withdraw unfinished entries of an earlier run that are no longer due, after looking whether they exist."""
     references = {escalation.entry.reference for escalation in due}
     for entry in desk.outbox.unfinished(SOURCE):
         if entry.reference in references:

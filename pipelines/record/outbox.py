@@ -1,9 +1,9 @@
-"""The outbox: what was planned, sent, confirmed. Each change is a transaction of its own, and held by one sender.
+"""The outbox: which entries were planned, sent, confirmed. Each change is a transaction; one process sends at a time.
 
-The warehouse is opened for the moment of a change only, so that a sync or a status asked for meanwhile gets its turn.
-What keeps two senders apart is a lock on a file beside the warehouse: the system gives it back when its holder dies,
-so an entry found `sending` by the one who has the lock was left so by a process that is gone. Machines that share a
-lake share no such lock: there a claim counts for hours (see `Sender.claim_lasts`), and two never succeed.
+The warehouse is opened only for the moment of a change, so that a sync or `status` can use it in between. A lock on a
+file beside the warehouse keeps two senders apart. The operating system releases it when its holder dies, so an entry
+found `sending` under the lock was left by a process that has ended. Machines that share a lake share no such lock:
+there a claim is valid for hours (see `Sender.claim_lasts`), and of two claims one fails.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from pipelines.record.entries import Entry
 from pipelines.record.states import Event, OutboxEntry, PlannedAgain, State, after
 from pipelines.settings import Clock, Settings
 
-# A sync may hold the warehouse for long; what was sent should still be written down by the one who knows.
+# A sync may hold the warehouse for long, and what was sent must still be written down.
 _PATIENCE_SECONDS = 900.0
 _WAIT_FOR_SENDER_SECONDS = 60.0
 _COLUMNS = OutboxEntry.__struct_fields__
@@ -36,9 +36,9 @@ class Outbox:
         self._clock = clock
 
     def plan(self, entries: Sequence[Entry], *, again: bool = False) -> list[OutboxEntry]:
-        """The rows of these entries, in their order; made where the reference is new.
+        """The rows of these entries, in their order; created where the reference is new.
 
-        A known reference keeps its row and its text, however far it is. `again`: one that was refused is planned anew.
+        A known reference keeps its row and text, whatever its state. `again`: a refused one is planned again.
         """
         now = self._clock()
         with open_warehouse(self._settings) as connection, warehouse_of(self._settings).writing_alone(connection):
@@ -52,7 +52,7 @@ class Outbox:
         return [rows[entry.reference] for entry in entries]
 
     def change(self, entry: OutboxEntry, event: Event) -> OutboxEntry:
-        """Write down what an event makes of an entry, and return that. Raises TryAgainLaterError if it was changed."""
+        """Store the entry after an event, and return it. Raises TryAgainLaterError if another process changed it."""
         changed = after(entry, event, self._clock())
         if changed is not entry:
             opened = open_warehouse(self._settings, wait_seconds=_PATIENCE_SECONDS)
@@ -61,7 +61,7 @@ class Outbox:
         return changed
 
     def unfinished(self, source: str) -> list[OutboxEntry]:
-        """What came from a verb and is planned, sending or unsure."""
+        """The entries of a command that are planned, sending or unsure."""
         with open_warehouse(self._settings) as connection:
             rows = _select(connection, "source = $source and state in ('planned', 'sending', 'unsure')", source=source)
         return sorted(rows, key=lambda entry: (entry.planned_at, entry.reference))
@@ -69,7 +69,7 @@ class Outbox:
 
 @contextmanager
 def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SECONDS) -> Iterator[None]:
-    """One sender to a warehouse at a time. Raises TryAgainLaterError if another does not end in time."""
+    """Lock the outbox: one sender at a time. Raises TryAgainLaterError if another does not end in time."""
     path = warehouse_of(settings).senders_lock
     own_directory(path.parent)
     lock = FileLock(path, timeout=wait_seconds, mode=0o600)
@@ -80,7 +80,7 @@ def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SEC
             "Another nexudus-billing process is creating entries: run the same command again when it has ended."
         ) from None
     except OSError as error:
-        raise WrongUseError(f"{path} cannot be written ({error.strerror}): fix the folder's permissions.") from None
+        raise WrongUseError(f"{path} cannot be written ({error.strerror}): check the folder's permissions.") from None
     try:
         yield
     finally:
@@ -88,7 +88,7 @@ def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SEC
 
 
 def look_up(settings: Settings, references: Sequence[str]) -> dict[str, OutboxEntry]:
-    """The rows of these references, without making anything that is not there."""
+    """The rows of these references that exist; creates nothing."""
     if not warehouse_of(settings).exists():
         return {}
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
@@ -115,7 +115,7 @@ def _row(values: Mapping[str, Any]) -> OutboxEntry:
 
 
 def planned(entry: Entry, now: datetime) -> OutboxEntry:
-    """The row of an entry that nobody has sent yet."""
+    """The row of an entry that has not been sent yet."""
     return OutboxEntry(
         reference=entry.reference,
         source=entry.source,
@@ -145,7 +145,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, entries: Sequence[OutboxEntry
 
 
 def _store(connection: duckdb.DuckDBPyConnection, before: OutboxEntry, changed: OutboxEntry) -> OutboxEntry:
-    """Replace a row if it still is what the change was made from; so of two claims one fails."""
+    """Replace a row if it has not changed meanwhile, so that of two claims one fails."""
     names = ("state", "attempt_count", "entry_id", "detail", "sent_at", "settles_at", "changed_at")
     values = {name: _plain(getattr(changed, name)) for name in names}
     count = connection.execute(
@@ -156,7 +156,7 @@ def _store(connection: duckdb.DuckDBPyConnection, before: OutboxEntry, changed: 
     ).fetchone()
     if count != (1,):
         raise TryAgainLaterError(
-            f"Another process has changed the entry {before.reference} meanwhile: run the same command again."
+            f"Another process has changed the entry {before.reference} in the meantime: run the same command again."
         )
     return changed
 

@@ -1,7 +1,7 @@
-"""Looks whether the API holds an entry already, by its invoice and its reference. An answer in doubt is no answer.
+"""Checks whether the API has an entry already, by its invoice and reference. An unclear answer counts as none.
 
-The reference is made from invoice and name, so it alone identifies the entry; the name is not filtered by, for a
-server that trims or rewrites it would then seem to hold nothing, and the entry would be sent twice.
+The reference alone identifies the entry. The search does not filter by name, because a server that trims or rewrites
+names would then seem to have nothing, and the entry would be sent twice.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PASSES = 3
 
 @dataclass(frozen=True)
 class Sight:
-    """What an invoice's entries show: the Id of the one looked for, or None; and whether the invoice is paid by now."""
+    """What was found: the Id of the entry, or None, and whether the invoice is paid by now."""
 
     entry_id: int | None
     is_paid: bool = False
@@ -31,8 +31,8 @@ class Sight:
 def look(source: Source, entry: OutboxEntry) -> Sight:
     """Read all entries of the invoice and find the reference among them.
 
-    Raises BrokenPromiseError when the answer is not to the question, TryAgainLaterError when the list will not hold
-    still: only a complete list shows that an entry is absent.
+    Raises BrokenPromiseError when the answer does not fit the request, TryAgainLaterError when the list keeps
+    changing: only a complete list shows that an entry is absent.
     """
     for _ in range(_PASSES):
         answers = list(_pages(source, entry.invoice_id))
@@ -73,5 +73,7 @@ def _ids_with(mark: str, answer: SearchAnswer) -> Iterator[int]:
         if mark.encode() not in record.raw:
             continue
         if record.id is None:
-            raise BrokenPromiseError(f"The entry with {mark} is there, but its Id cannot be read: look at the invoice.")
+            raise BrokenPromiseError(
+                f"The entry with {mark} exists, but its Id cannot be read: look at the invoice in Nexudus."
+            )
         yield record.id

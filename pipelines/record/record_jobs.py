@@ -1,4 +1,4 @@
-"""The write-back as Dagster sees it: a job of its own, and an asset of the sync only where a setting asks for it."""
+"""Writing to Nexudus in Dagster: a job of its own, and an asset of the sync only if a setting says so."""
 
 import dagster as dg
 
@@ -14,14 +14,14 @@ ESCALATE_JOB = "escalate"
 
 
 class EscalateConfig(dg.Config):
-    """Lists what is due, as the command does, unless told to send; never more than `limit` in a run."""
+    """Lists what is due, as the command does, or sends it with `send: true`; at most `limit` in a run."""
 
     send: bool = False
     limit: int = DEFAULT_LIMIT
 
 
 def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
-    """The job that lists, or sends, the follow-ups that are due. It is made of no asset, so no sync takes it along."""
+    """The job that lists, or sends, the follow-ups that are due. It has no assets, so no sync includes it."""
 
     @dg.op(
         name=f"{prefix}follow_up",
@@ -48,7 +48,7 @@ def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
 
 
 def recorded_assets(settings: Settings, *, pool: str | None = None) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The outbox as an upstream of what is published; and, where the setting says so, the escalations after it.
+    """The outbox, upstream of what is published, and, where the setting says so, the escalations after it.
 
     `pool` is the concurrency pool of those who write the warehouse.
     """
@@ -67,7 +67,7 @@ def recorded_assets(settings: Settings, *, pool: str | None = None) -> list[dg.A
         group_name="record",
         pool=pool,
         kinds={"api"},
-        description="Follow-ups created in Nexudus after a sync, for NEXUDUS_ESCALATE_AFTER_SYNC is true.",
+        description="Follow-ups created in Nexudus after a sync, because NEXUDUS_ESCALATE_AFTER_SYNC is true.",
     )
     def escalations() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata=_metadata(send_due(settings)))
@@ -76,7 +76,7 @@ def recorded_assets(settings: Settings, *, pool: str | None = None) -> list[dg.A
 
 
 def _metadata(delivery: Delivery) -> dict[str, int | str]:
-    """Counts, for a run that did all it could. Raises what there is to do about it otherwise."""
+    """Counts, for a run that did all it could. Raises the delivery's problem otherwise."""
     if delivery.problem is not None:
         raise delivery.problem
     return {"summary": delivery.summary, "created": delivery.count(State.CONFIRMED) - len(delivery.known)}

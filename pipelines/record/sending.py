@@ -1,6 +1,6 @@
-"""One entry as far as it gets now: look, write down that it goes, send, write down what came of it.
+"""Sends one entry as far as possible now: look, store `sending`, send, store the result.
 
-Nothing is sent that was not looked for just before; a look costs a request, and a second notification costs more.
+Nothing is sent without looking just before: a look costs a request, a second notification costs more.
 """
 
 from collections.abc import Callable
@@ -31,11 +31,11 @@ from pipelines.settings import Clock
 _SENDS_PER_RUN = 3
 _LEFT_SENDING = "the program ended while it was sending"
 _STOPPED = "stopped while it was sending"
-_PAID = "the invoice has been paid meanwhile, so nothing was sent"
+_PAID = "the invoice has been paid in the meantime, so nothing was sent"
 
 
 class Changes(Protocol):
-    """Where changes are written down before anything else happens."""
+    """Stores changes before anything else happens."""
 
     def change(self, entry: OutboxEntry, event: Event) -> OutboxEntry:
         """The entry after the event, durably."""
@@ -44,11 +44,11 @@ class Changes(Protocol):
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends entries of an outbox, which it must hold alone.
+    """Sends entries of an outbox, on which it must hold the lock.
 
     `look` reads back, `post` sends once, `admit` waits for the pace of writes; all raise PipelineError. `settle` is
-    how long after a doubt a server may still carry out a request. For `claim_lasts` an entry that is being sent is left
-    to whoever sends it: nothing, where holding the outbox proves that nobody does.
+    how long a server may still carry out a request whose answer was lost. For `claim_lasts` an entry that is being sent
+    is left to its sender; zero where the lock proves that there is none.
     """
 
     outbox: Changes
@@ -61,11 +61,11 @@ class Sender:
     withdraws_paid: bool = False
 
     def deliver(self, entry: OutboxEntry, *, may_send: bool = True) -> OutboxEntry:
-        """Bring an entry as near to its end as can be now, by at most three requests to create it.
+        """Send an entry as far as possible now, with at most three requests to create it.
 
-        It comes back confirmed, refused, unsure (look again after `settles_at`), or planned where the API answered
-        each time that it had not made it, or where it may not be sent. Raises PipelineError for what would meet every
-        entry alike: throttled, no role, no network, an answer that cannot be trusted.
+        It is then confirmed, refused, unsure (look again after `settles_at`), or planned if the API answered each time
+        that it had not created it, or if it may not be sent. Raises PipelineError for what would affect every entry:
+        throttling, a missing role, no network, an answer that cannot be trusted.
         """
         if entry.state is State.SENDING:
             if entry.sent_at is not None and self.clock() - entry.sent_at < self.claim_lasts:
@@ -95,7 +95,7 @@ class Sender:
         return entry
 
     def _sent(self, entry: OutboxEntry) -> tuple[OutboxEntry, str | None]:
-        """The entry after one request; and, where the API says "not made" with reasons, those, to be looked into."""
+        """The entry after one request, and the reasons where the API says that it was not created."""
         try:
             reply = self.post(entry)
         except BadRequestError as error:
@@ -113,7 +113,7 @@ class Sender:
         except UncertainWriteError as error:
             return self._doubted(entry, str(error)), None
         except EntryRefusedError as error:
-            # Answered in full, so nothing is still under way: what the next look says counts at once.
+            # A complete answer, so no request is still running: the result of the next look counts at once.
             doubted = self.outbox.change(entry, Doubted(str(error), self.clock()))
             return doubted, str(error) if error.problems else None
 

@@ -1,8 +1,8 @@
-"""The life of an entry on its way to the API, as a pure function: planned → sending → confirmed | refused | unsure.
+"""The states of an entry on its way to the API, as a pure function: planned → sending → confirmed | refused | unsure.
 
-An entry is `sending` in the outbox before its request goes, so whoever finds it so after a crash knows that the API
-may have it. Doubt ends by looking, never by sending: found is `confirmed`; absent lets it be sent again, but only from
-the moment `settles_at` on, for a server may finish a request after its connection has broken.
+An entry is stored as `sending` before its request goes out, so after a crash it is known that the API may have it. An
+unsure entry is settled by looking, never by sending: if found it is `confirmed`; if absent it may be sent again, but
+only after `settles_at`, because a server may finish a request after its connection has broken.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import msgspec
 
 
 class State(StrEnum):
-    """Where an entry stands."""
+    """How far an entry has got."""
 
     PLANNED = "planned"
     SENDING = "sending"
@@ -23,9 +23,9 @@ class State(StrEnum):
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the outbox: an entry, its reference, and how far it has got. Instants are aware (UTC).
+    """A row of the outbox: an entry, its reference, and its state. Instants are aware (UTC).
 
-    `description` is the text as it is sent. `settles_at` is from when on the absence of an unsure entry counts.
+    `description` is the text as it is sent. From `settles_at` on, the absence of an unsure entry is conclusive.
     """
 
     reference: str
@@ -47,12 +47,12 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether it is confirmed or refused, so that nothing is left to do."""
         return self.state in {State.CONFIRMED, State.REFUSED}
 
     @property
     def body(self) -> dict[str, object]:
-        """What is posted: every field of the API's create page."""
+        """The JSON that is posted: every field of the API's create page."""
         return {
             "CoworkerInvoiceId": self.invoice_id,
             "Name": self.name,
@@ -64,7 +64,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Claimed:
-    """It is about to be sent, by whoever gets this written down."""
+    """It is about to be sent, by the process that stores this."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,21 @@ class Created:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The API will not have it, and has made nothing."""
+    """The API refused it and created nothing."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class NotSent:
-    """The request did not get to be done: no connection, throttled, no role."""
+    """The request was not carried out: no connection, throttled, no role."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Doubted:
-    """The API may have made it, or may yet make it until `settles_at`."""
+    """The API may have created it, or may still do so until `settles_at`."""
 
     why: str
     settles_at: datetime
@@ -98,35 +98,35 @@ class Doubted:
 
 @dataclass(frozen=True)
 class Found:
-    """Reading back has found it."""
+    """It was found in the API."""
 
     entry_id: int
 
 
 @dataclass(frozen=True)
 class Absent:
-    """Reading back, complete and begun at `looked_at`, has not found it."""
+    """A complete look that began at `looked_at` did not find it."""
 
     looked_at: datetime
 
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """It is not wanted any more, and was not sent."""
+    """It is no longer needed, and was not sent."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class PlannedAgain:
-    """It was refused, and somebody asks for it once more."""
+    """It was refused before, and is requested again."""
 
 
 Event = Claimed | Created | Rejected | NotSent | Doubted | Found | Absent | Withdrawn | PlannedAgain
 
 
 class IllegalChangeError(AssertionError):
-    """An event that cannot happen in this state: a mistake in this program, stopped before it does harm."""
+    """An event that cannot happen in this state: a bug in this program, stopped before it does harm."""
 
 
 def after(  # noqa: C901, PLR0911 - a table of cases reads best as one

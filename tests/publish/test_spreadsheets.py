@@ -61,7 +61,7 @@ def test_a_workbook_has_a_sheet_a_table_and_no_formula(snapshot, tmp_path):
 
 def test_a_table_longer_than_a_sheet_is_left_out_and_said(snapshot, tmp_path):
     done = export(snapshot, tmp_path / "out", "xlsx", ["about", "history_entries"], sheet_rows=500)
-    assert done.left_out == ["history_entries has 600 rows, more than a sheet holds: export it with --format csv."]
+    assert done.left_out == ["history_entries has 600 rows, more than fit on a sheet: export it with --format csv."]
     assert openpyxl.load_workbook(done.files[0]).sheetnames == ["about"]
 
 

@@ -134,7 +134,7 @@ def test_a_disk_that_is_full_keeps_the_last_file_and_is_said(target, tmp_path, l
     command = [sys.executable, "-c", FULL_DISK, str(target), str(largest_file_bytes), str(Path(__file__).parent)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "cannot be written" in ran.stdout.splitlines()[0]
-    assert "What was published before is still there." in ran.stdout.splitlines()[0]
+    assert "The file published before is unchanged." in ran.stdout.splitlines()[0]
     with open_snapshot(target) as snapshot:
         assert snapshot.about.release_number == 1
     assert not list(target.parent.rglob("*building*"))

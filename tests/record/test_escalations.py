@@ -163,7 +163,7 @@ def test_an_invoice_paid_since_the_sync_is_left_alone(sandbox, failing):
     delivery = send_due(failing)
 
     (row,) = (row for row in delivery.entries if row.invoice_id == paid)
-    assert (row.state, row.detail) == (State.REFUSED, "the invoice has been paid meanwhile, so nothing was sent")
+    assert (row.state, row.detail) == (State.REFUSED, "the invoice has been paid in the meantime, so nothing was sent")
     assert (len(delivery.withdrawn), delivery.problem) == (1, None)
     assert paid not in {sandbox.store.get(entry_id).invoice.id for entry_id in sandbox.store.notified_ids}
 
