@@ -1,4 +1,4 @@
-"""Entries over HTTP: whatever the API does, each exists exactly once or is reported as unconfirmed; each notifies at most once."""
+"""Entries over HTTP: whatever the API does, each exists once or is reported as unconfirmed, notified at most once."""
 
 import threading
 from datetime import UTC, datetime, timedelta
