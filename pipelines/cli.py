@@ -95,6 +95,7 @@ def reconcile(
 @app.command()
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """Say what is covered, what is missing, how fresh it is, and what deserves a look."""
+    from pipelines.extract.histories import HISTORIES  # noqa: PLC0415 - see demo
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
 
@@ -105,7 +106,8 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines
     published = settings.analytics_path
     published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC) if published.exists() else None
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
-        state = read_status(connection, datetime.combine(settings.history_start, time(), UTC), published_at, utc_now())
+        start = datetime.combine(settings.history_start, time(), UTC)
+        state = read_status(connection, HISTORIES, start, published_at, utc_now())
     if as_json:
         say_json(state)
         return

@@ -176,7 +176,8 @@ def look(sensors, settings, instance, age, cursor):
     with open_warehouse(settings) as connection:
         connection.execute("delete from land.windows")
         connection.execute(
-            "insert into land.windows by name select 'UpdatedOn' as axis, $1 as from_at, $2 as to_at",
+            "insert into land.windows (entity, axis, from_at, to_at)"
+            " values ('CoworkerInvoiceHistory', 'UpdatedOn', $1, $2)",
             [end - timedelta(days=1), end],
         )
     with dg.build_sensor_context(instance=instance) as context:

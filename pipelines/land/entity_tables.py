@@ -86,8 +86,12 @@ def create_entity_tables(connection: duckdb.DuckDBPyConnection, entity: Entity) 
         connection.execute(f"create table if not exists {table} ({listed})")
 
 
-@cache
-def entity_sql(name: str, entity: Entity) -> str:
-    """The statement of sql/land/merge of this name, for an entity."""
-    statement = (sql_folder("land") / "merge" / f"{name}.sql").read_text(encoding="utf-8")
+def for_entity(statement: str, entity: Entity) -> str:
+    """A statement about any entity, about this one."""
     return statement.replace("land.entity_rows", entity.rows).replace("land.entity_versions", entity.versions)
+
+
+@cache
+def merge_sql(name: str, entity: Entity) -> str:
+    """The statement of this name in sql/land/merge, about an entity."""
+    return for_entity((sql_folder("land") / "merge" / f"{name}.sql").read_text(encoding="utf-8"), entity)

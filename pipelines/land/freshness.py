@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.entity import Entity
 from pipelines.land.ledger import closed_windows
 from pipelines.land.status import STALE_AFTER
 
@@ -26,9 +27,9 @@ def freshness_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def newest_closed_minute(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+def newest_closed_minute(connection: duckdb.DuckDBPyConnection, entity: Entity) -> datetime | None:
     """The end of what is closed on the UpdatedOn axis; None where nothing is."""
-    closed = closed_windows(connection, UPDATED_ON)
+    closed = closed_windows(connection, entity, UPDATED_ON)
     return closed[-1].end if closed else None
 
 

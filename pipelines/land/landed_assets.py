@@ -146,10 +146,10 @@ def landed_assets(
                         pull.read(
                             axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
                         )
-            state = read_status(connection, history.start, None, clock())
+            state = read_status(connection, ENTRIES, history.start, None, clock())
             return dg.MaterializeResult(
                 metadata=_metadata(connection, client, pull.report) | _coverage(state),
-                check_results=[judge_freshness(newest_closed_minute(connection), clock())],
+                check_results=[judge_freshness(newest_closed_minute(connection, ENTRIES), clock())],
             )
 
     @dg.asset(
@@ -175,7 +175,7 @@ def landed_assets(
 
             with recorded_run(pull, client, "reconcile", clock):
                 read_newest()
-                closed = closed_windows(connection, UPDATED_ON)
+                closed = closed_windows(connection, ENTRIES, UPDATED_ON)
                 if closed:  # from end to end: a minute left open in between hides nothing before it
                     covered = Window(closed[0].start, closed[-1].end)
                     start = covered.end - timedelta(days=config.days) if config.days else covered.start

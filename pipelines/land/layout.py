@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import duckdb
 
 from pipelines.extract.entity import Entity
+from pipelines.extract.histories import HISTORIES
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.entity_tables import ENTITIES, create_entity_tables
 
@@ -19,3 +20,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection, entities: Iterable[Enti
         create_entity_tables(connection, entity)
     for file in sorted([*sql_folder("land").glob("*.sql"), *(sql_folder("record") / "tables").glob("*.sql")]):
         connection.execute(file.read_text(encoding="utf-8"))
+    # Of a warehouse that was made when there was one entity only.
+    for table in ("windows", "runs", "rejected_records", "reconciliations"):
+        if "entity" not in connection.table(f"land.{table}").columns:
+            connection.execute(f"alter table land.{table} add column entity varchar")
+            connection.execute(f"update land.{table} set entity = $one", {"one": HISTORIES.name})  # noqa: S608

@@ -1,4 +1,4 @@
-"""The ledger `land.windows`: which minutes of which axis have been read completely, and so what is still to pull."""
+"""The ledger `land.windows`: which minutes of an entity's axes were read completely, and so what is still to pull."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ _SEAM_ROWS = 5
 
 def close(
     connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
     axis: Axis,
     window: Window,
     *,
@@ -27,6 +28,7 @@ def close(
     if window.is_empty:
         return
     new = {
+        "entity": entity.name,
         "axis": axis.name,
         "from_at": window.start,
         "to_at": window.end,
@@ -43,7 +45,7 @@ def close(
             row_count = row_count + $row_count,
             request_count = request_count + $request_count,
             closed_at = $closed_at
-        where axis = $axis and run_id = $run_id and to_at = $from_at
+        where entity = $entity and axis = $axis and run_id = $run_id and to_at = $from_at
         """,
         new,
     ).fetchone()
@@ -52,6 +54,7 @@ def close(
             """
             insert into land.windows by name
             select
+                $entity as entity,
                 $axis as axis,
                 $from_at as from_at,
                 $to_at as to_at,
@@ -64,18 +67,19 @@ def close(
         )
 
 
-def reopen(connection: duckdb.DuckDBPyConnection, axis: Axis, run_ids: Iterable[str]) -> None:
+def reopen(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, run_ids: Iterable[str]) -> None:
     """Take back what these runs closed on an axis: what they landed stays true, but may not be all there is."""
     connection.execute(
-        "delete from land.windows where axis = $axis and run_id in (select unnest($run_ids))",
-        {"axis": axis.name, "run_ids": list(run_ids)},
+        "delete from land.windows where entity = $entity and axis = $axis and run_id in (select unnest($run_ids))",
+        {"entity": entity.name, "axis": axis.name, "run_ids": list(run_ids)},
     )
 
 
-def closed_windows(connection: duckdb.DuckDBPyConnection, axis: Axis) -> list[Window]:
+def closed_windows(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis) -> list[Window]:
     """The closed minutes of an axis, merged and in order."""
     rows = connection.execute(
-        "select from_at, to_at from land.windows where axis = $axis", {"axis": axis.name}
+        "select from_at, to_at from land.windows where entity = $entity and axis = $axis",
+        {"entity": entity.name, "axis": axis.name},
     ).fetchall()
     return merge(Window(start.astimezone(UTC), end.astimezone(UTC)) for start, end in rows)
 

@@ -16,7 +16,7 @@ import polars as pl
 from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record, RejectedRecord
 from pipelines.foundation.frames import readable
-from pipelines.land.entity_tables import INSTANT, entity_sql, field_types
+from pipelines.land.entity_tables import INSTANT, field_types, merge_sql
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -83,8 +83,8 @@ def land_pages(connection: duckdb.DuckDBPyConnection, entity: Entity, pages: Ite
         rejected += [(record, page.seen_at) for record in page.rejected]
     counts += _land(connection, entity, rows)
     if rejected:
-        with readable(connection, rejected_page=_rejected_frame(rejected)):
-            connection.execute(entity_sql("rejected", entity))
+        with readable(connection, rejected_page=_rejected_frame(entity, rejected)):
+            connection.execute(merge_sql("rejected", entity))
     return counts._replace(rejected=len(rejected))
 
 
@@ -93,10 +93,10 @@ def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) ->
         return RowCounts()
     page = _frame(entity, rows)
     with readable(connection, page=page, page_ids=page["id"].to_frame()):
-        connection.execute(entity_sql("1_known", entity))
-        connection.execute(entity_sql("2_seen", entity))
-    connection.execute(entity_sql("3_observed", entity))
-    ((new, changed, unchanged, late),) = connection.execute(entity_sql("4_counts", entity)).fetchall()
+        connection.execute(merge_sql("1_known", entity))
+        connection.execute(merge_sql("2_seen", entity))
+    connection.execute(merge_sql("3_observed", entity))
+    ((new, changed, unchanged, late),) = connection.execute(merge_sql("4_counts", entity)).fetchall()
     # Each of these reads or writes a table, and most answers of a first sync need the first two alone.
     for statement, count in (
         ("5_new_rows", new),
@@ -109,7 +109,7 @@ def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) ->
         ("12_late_versions", late),
     ):
         if count:
-            connection.execute(entity_sql(statement, entity))
+            connection.execute(merge_sql(statement, entity))
     return RowCounts(new, changed, unchanged + late + rows.repeat_count)
 
 
@@ -142,9 +142,10 @@ def _instants(values: Iterable[datetime | None]) -> pl.Series:
     return pl.Series(microseconds, dtype=pl.Int64).cast(INSTANT)
 
 
-def _rejected_frame(rejected: Sequence[tuple[RejectedRecord, datetime]]) -> pl.DataFrame:
+def _rejected_frame(entity: Entity, rejected: Sequence[tuple[RejectedRecord, datetime]]) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
+            "entity": entity.name,
             "id": pl.Series([record.id for record, _ in rejected], dtype=pl.Int64),
             "reason": [record.reason for record, _ in rejected],
             "raw": [record.raw.decode(errors="replace") for record, _ in rejected],

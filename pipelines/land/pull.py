@@ -95,7 +95,7 @@ class Pull:
         dialect = Dialect(self.page_size)
         for window in windows:
             self.report.windows.append((axis, window))
-            known = _known_part(self.connection, axis, window)
+            known = _known_part(self.connection, self.entity, axis, window)
             seam = ledger.seam_of(self.connection, self.entity, axis, known)
             known_ids = partial(ledger.ids_in, self.connection, self.entity, axis, known)
             rows_before = sum(self.report.rows)
@@ -105,7 +105,7 @@ class Pull:
                     self.land(axis, *steps)
                     self.on_step(self.report)
             except ShiftedFilterError:
-                ledger.reopen(self.connection, axis, (self.run_id, BEFORE_FIRST_ENTRY))
+                ledger.reopen(self.connection, self.entity, axis, (self.run_id, BEFORE_FIRST_ENTRY))
                 raise
             row_count = sum(self.report.rows) - rows_before
             size = dialect.honoured_size or dialect.page_size
@@ -124,6 +124,7 @@ class Pull:
                     settled_at = floor_minute(answer.answered_at - self.settle)
                     ledger.close(
                         self.connection,
+                        self.entity,
                         axis,
                         Window(closed.start, min(closed.end, settled_at)),
                         run_id=self.run_id,
@@ -164,7 +165,7 @@ def close_before_first_entry(pull: Pull, history: Window) -> None:
 
     Without it a first sync would touch every month since NEXUDUS_HISTORY_START.
     """
-    closed = ledger.closed_windows(pull.connection, UPDATED_ON)
+    closed = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)
     before = Window(history.start, min(closed[0].start, history.end) if closed else history.end)
     if before.is_empty:
         return
@@ -185,12 +186,12 @@ def planned_windows(
 ) -> list[Window]:
     """What a sync of an entity's `history` has to pull now, by the ledger and the lookback."""
     newest = ledger.newest_row_at(connection, entity, axis, page_size)
-    return ledger.windows_to_pull(history, ledger.closed_windows(connection, axis), lookback, newest)
+    return ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback, newest)
 
 
-def _known_part(connection: duckdb.DuckDBPyConnection, axis: Axis, window: Window) -> Window:
+def _known_part(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, window: Window) -> Window:
     """The beginning of a window that the ledger holds as closed already."""
-    overlaps = (closed.meet(window) for closed in ledger.closed_windows(connection, axis))
+    overlaps = (closed.meet(window) for closed in ledger.closed_windows(connection, entity, axis))
     return next(
         (known for known in overlaps if known.start == window.start and not known.is_empty),
         Window(window.start, window.start),

@@ -201,7 +201,7 @@ def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
 
 def _read_unsettled(pull: Pull) -> None:
     """Land what moved to the minutes that are too new to be closed, so that nobody takes it for gone."""
-    end = ledger.closed_windows(pull.connection, UPDATED_ON)[-1].end
+    end = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)[-1].end
     for step in seek(pull.source, UPDATED_ON, Window(end, end + _FAR_AHEAD), Dialect(pull.page_size)):
         pull.land(UPDATED_ON, Step(step.answer, None))
 
@@ -271,6 +271,7 @@ def _mark(pull: Pull, ids: list[int]) -> None:
 
 def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int) -> None:
     values = {
+        "entity": pull.entity.name,
         "run_id": pull.run_id,
         "reconciled_at": pull.report.answered_at,
         "scope_from_at": scope.start,

@@ -26,4 +26,4 @@ def windows_to_refresh(
     if first_seen_at is None:
         return []
     history = Window(floor_minute(first_seen_at.astimezone(UTC) - lookback), until)
-    return ledger.windows_to_pull(history, ledger.closed_windows(connection, axis), lookback)
+    return ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback)

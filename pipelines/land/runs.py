@@ -12,12 +12,16 @@ from pipelines.settings import Clock, utc_now
 
 @contextmanager
 def recorded_run(pull: Pull, client: NexudusClient, kind: str, clock: Clock = utc_now) -> Iterator[None]:
-    """Record what happens inside as a run of `kind` (`sync`, `reconcile`), whether it ends well or not."""
-    connection, report, run_id = pull.connection, pull.report, pull.run_id
+    """Record what happens inside as an entity's run of `kind` (`sync`, `reconcile`), whether it ends well or not."""
+    connection, report = pull.connection, pull.report
+    run = {"entity": pull.entity.name, "run_id": pull.run_id, "kind": kind}
     with pull.writing_alone(connection):
         connection.execute(
-            "insert into land.runs by name select $run_id as run_id, $kind as kind, $started_at as started_at",
-            {"run_id": run_id, "kind": kind, "started_at": clock()},
+            """
+            insert into land.runs by name
+            select $entity as entity, $run_id as run_id, $kind as kind, $started_at as started_at
+            """,
+            run | {"started_at": clock()},
         )
     outcome = "done"
     try:
@@ -46,6 +50,9 @@ def recorded_run(pull: Pull, client: NexudusClient, kind: str, clock: Clock = ut
         # After a full disk nothing can be written, and the reason of the run's end matters more than its record.
         with suppress(duckdb.Error) if outcome != "done" else nullcontext(), pull.writing_alone(connection):
             connection.execute(
-                f"update land.runs set {assignments} where run_id = $run_id and kind = $kind and ended_at is null",  # noqa: S608
-                values | {"run_id": run_id, "kind": kind},
+                f"""
+                update land.runs set {assignments}
+                where entity = $entity and run_id = $run_id and kind = $kind and ended_at is null
+                """,  # noqa: S608 - names of our own
+                values | run,
             )

@@ -8,8 +8,10 @@ import duckdb
 import msgspec
 
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.entity import Entity
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
+from pipelines.land.entity_tables import for_entity
 
 STALE_AFTER = timedelta(hours=36)
 
@@ -58,23 +60,25 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_status(
-    connection: duckdb.DuckDBPyConnection, history_start: datetime, published_at: datetime | None, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    history_start: datetime,
+    published_at: datetime | None,
+    now: datetime,
 ) -> Status:
-    """The state of the warehouse that is the connection's current database, as of `now`."""
-    closed = ledger.closed_windows(connection, UPDATED_ON)
+    """The state of an entity in the warehouse that is the connection's current database, as of `now`."""
+    closed = ledger.closed_windows(connection, entity, UPDATED_ON)
     known = Window(history_start, closed[-1].end) if closed else None
     missing = gaps([known], closed) if known else []
-    live, deleted, newest = _one(
-        connection,
-        "select count(*) filter (where deleted_at is null), count(deleted_at), max(updated_on) "
-        "from land.coworker_invoice_histories",
+    live, deleted, newest = _one(connection, entity, _ROWS)
+    median_lateness, greatest_lateness = _one(connection, entity, _LATENESS)
+    (rejected,) = _one(connection, entity, "select count(*) from land.rejected_records where entity = $entity")
+    (reconciled_at,) = _one(
+        connection, entity, "select max(reconciled_at) from land.reconciliations where entity = $entity"
     )
-    median_lateness, greatest_lateness = _one(connection, _LATENESS)
-    (rejected,) = _one(connection, "select count(*) from land.rejected_records")
-    (reconciled_at,) = _one(connection, "select max(reconciled_at) from land.reconciliations")
-    last_run = _last_run(connection)
-    unread = [minute for (minute,) in connection.execute(_OPEN_MINUTES).fetchall()]
-    open_minutes = [at.astimezone(UTC) for at in unread if any(at in gap for gap in missing)]
+    last_run = _last_run(connection, entity)
+    unread = _all(connection, entity, _OPEN_MINUTES)
+    open_minutes = [at.astimezone(UTC) for (at,) in unread if any(at in gap for gap in missing)]
     return Status(
         history_start=history_start,
         covered_from=closed[0].start if closed else None,
@@ -94,23 +98,29 @@ def read_status(
     )
 
 
+_ROWS = """
+select
+    count(*) filter (where deleted_at is null),
+    count(deleted_at),
+    max(updated_on)
+from land.entity_rows
+"""
 _LATENESS = """
 select
     round(median(epoch(first_seen_at - updated_on)) / 60, 1),
     round(max(epoch(first_seen_at - updated_on)) / 60, 1)
-from land.coworker_invoice_histories
+from land.entity_rows
 where
-    first_seen_at > (select min(ended_at) from land.runs)
-    and first_seen_at > (select max(seen_at) from land.coworker_invoice_histories) - interval 30 days
+    first_seen_at > (select min(ended_at) from land.runs where entity = $entity)
+    and first_seen_at > (select max(seen_at) from land.entity_rows) - interval 30 days
 """
-_OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs order by minute"
+_OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs where entity = $entity order by minute"
 
 
-def _last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:
+def _last_run(connection: duckdb.DuckDBPyConnection, entity: Entity) -> LastRun | None:
     names = [field.name for field in msgspec.structs.fields(LastRun)]
-    row = connection.execute(
-        f"select {', '.join(names)} from land.runs order by started_at desc limit 1"  # noqa: S608 - our own columns
-    ).fetchone()
+    last = f"select {', '.join(names)} from land.runs where entity = $entity order by started_at desc limit 1"  # noqa: S608
+    row = next(iter(_all(connection, entity, last)), None)
     if row is None:
         return None
     values: dict[str, Any] = dict(zip(names, row, strict=True))
@@ -122,8 +132,14 @@ def _utc(instant: datetime | None) -> datetime | None:
     return instant.astimezone(UTC) if instant else None
 
 
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    return connection.execute(query).fetchall()[0]
+def _all(connection: duckdb.DuckDBPyConnection, entity: Entity, query: str) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        for_entity(query, entity), {"entity": entity.name} if "$entity" in query else {}
+    ).fetchall()
+
+
+def _one(connection: duckdb.DuckDBPyConnection, entity: Entity, query: str) -> tuple[Any, ...]:
+    return _all(connection, entity, query)[0]
 
 
 def _warnings(  # noqa: PLR0917 - each is a fact of its own

@@ -18,6 +18,7 @@ import duckdb
 
 from pipelines.errors import PipelineError
 from pipelines.extract.failures import BadRequestError, EntryRefusedError
+from pipelines.extract.histories import HISTORIES
 from pipelines.land.freshness import judge_freshness, newest_closed_minute
 from pipelines.land.warehouse import open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
@@ -109,7 +110,7 @@ def alert_sensors(
     def data_freshness(_context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             with open_warehouse(settings, read_only=True, wait_seconds=1) as connection:
-                closed_until = newest_closed_minute(connection)
+                closed_until = newest_closed_minute(connection, HISTORIES)
         except (PipelineError, duckdb.Error) as error:
             return dg.SkipReason(f"{error}")
         found = judge_freshness(closed_until, clock())

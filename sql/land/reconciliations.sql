@@ -1,5 +1,7 @@
--- One row per reconciliation: the scope that was compared with the API, and what had been missed or was gone.
+-- One row per reconciliation of an entity: the scope that was compared with the API, and what had been missed or was
+-- gone.
 create table if not exists land.reconciliations (
+    entity varchar,
     run_id varchar,
     reconciled_at timestamptz,
     scope_from_at timestamptz,

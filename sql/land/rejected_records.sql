@@ -1,5 +1,6 @@
--- Records that broke the API's contract, set aside as they came, with the reason.
+-- Records of an entity that broke the API's contract, set aside as they came, with the reason.
 create table if not exists land.rejected_records (
+    entity varchar,
     id bigint,
     reason varchar,
     raw varchar,

@@ -1,5 +1,7 @@
--- One row per landing run: what it asked for, what came, what it cost. A run that was killed has no ended_at.
+-- One row per landing run of an entity: what it asked for, what came, what it cost.
+-- A run that was killed has no ended_at.
 create table if not exists land.runs (
+    entity varchar,
     run_id varchar,
     kind varchar,
     started_at timestamptz,

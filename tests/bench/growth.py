@@ -37,7 +37,8 @@ with open_warehouse(Settings(_env_file=None)) as connection:
         from land.coworker_invoice_histories
     ''')
     # All but the last days is closed, and the sandbox's entries are younger than that.
-    connection.execute("insert into land.windows by name select 'UpdatedOn' as axis, $a as from_at, $b as to_at",
+    connection.execute("insert into land.windows by name select 'CoworkerInvoiceHistory' as entity, "
+                       "'UpdatedOn' as axis, $a as from_at, $b as to_at",
                        {"a": datetime(2012, 1, 1, tzinfo=UTC), "b": datetime.now(UTC) - timedelta(days=40)})
     connection.execute("checkpoint")
 """

@@ -25,8 +25,10 @@ from pipelines.publish.parquet import publish_parquet
 
 GOAL_SECONDS, GOAL_GIB = 20, 2.0
 LEDGER = """
-insert into land.windows (axis, from_at, to_at, row_count, request_count, run_id, closed_at)
-select 'UpdatedOn', min(updated_on), max(updated_on) + interval 1 minute, count(*), 10000, 'bench', max(updated_on)
+insert into land.windows (entity, axis, from_at, to_at, row_count, request_count, run_id, closed_at)
+select
+    'CoworkerInvoiceHistory', 'UpdatedOn', min(updated_on), max(updated_on) + interval 1 minute, count(*), 10000,
+    'bench', max(updated_on)
 from land.coworker_invoice_histories
 """
 

@@ -47,10 +47,13 @@ def hostile_history(sandbox, connection, source):
     for run_id in ("first", "second"):
         pull = puller(connection, source, run_id)
         history = history_of(sandbox)
-        pull.read(UPDATED_ON, ledger.windows_to_pull(history, ledger.closed_windows(connection, UPDATED_ON), MINUTE))
+        pull.read(
+            UPDATED_ON,
+            ledger.windows_to_pull(history, ledger.closed_windows(connection, HISTORIES, UPDATED_ON), MINUTE),
+        )
         sandbox.clock.advance(timedelta(hours=3))
     pull = puller(connection, source, "reconcile")
-    reconcile(pull, ledger.closed_windows(connection, UPDATED_ON)[-1], lambda: None)
+    reconcile(pull, ledger.closed_windows(connection, HISTORIES, UPDATED_ON)[-1], lambda: None)
     return answers
 
 
@@ -105,7 +108,7 @@ def test_the_same_hostile_history_ends_in_the_same_rows_and_figures(source, lake
         for table in LANDED:
             assert rows(lake, f"land.{table}") == rows(file, f"land.{table}"), table
         for axis in (UPDATED_ON, CREATED_ON):
-            assert ledger.closed_windows(lake, axis) == ledger.closed_windows(file, axis)
+            assert ledger.closed_windows(lake, HISTORIES, axis) == ledger.closed_windows(file, HISTORIES, axis)
         assert len(rows(lake, "land.coworker_invoice_histories")) > 350
         assert len(rows(lake, "land.coworker_invoice_history_versions")) > 400
         assert figures(lake) == figures(file)

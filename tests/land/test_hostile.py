@@ -85,7 +85,7 @@ def check_that_it_is_exact_or_says_so(sandbox, connection, source):
 
 
 def check_that_what_is_closed_is_complete(sandbox, connection):
-    closed = ledger.closed_windows(connection, UPDATED_ON)
+    closed = ledger.closed_windows(connection, HISTORIES, UPDATED_ON)
     settled = floor_minute(sandbox.clock.now_at()) - 30 * MINUTE
     found = landed(connection)
     missing = {i for i, (updated, _) in truth(sandbox, settled).items() if any(updated in one for one in closed)} - set(
@@ -171,12 +171,12 @@ def test_where_it_never_ends_the_run_says_what_it_is(start_sandbox, sandbox_oper
     setattr(sandbox.knobs, f"{fault}_rate", 1.0)
     if fault == "ignored_page":
         sandbox.store.collect(sandbox.store.until, 3 * PAGE)
-    before = ledger.closed_windows(warehouse, UPDATED_ON)
+    before = ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON)
 
     with pytest.raises(PipelineError, match=REFUSED[fault]):
         sync(warehouse, source, sandbox, "second")
 
-    assert ledger.closed_windows(warehouse, UPDATED_ON)[-1].end <= before[-1].end + timedelta(days=2)
+    assert ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON)[-1].end <= before[-1].end + timedelta(days=2)
     check_that_what_is_closed_is_complete(sandbox, warehouse)
 
 
@@ -189,7 +189,7 @@ def test_a_filter_in_a_local_zone_is_refused_and_nothing_stays_closed(
     with pytest.raises(PipelineError, match="NEXUDUS_FILTER_TIMEZONE"):
         sync(warehouse, histories_of(sandbox), sandbox, "first")
 
-    assert ledger.closed_windows(warehouse, UPDATED_ON) == []
+    assert ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON) == []
     sync(warehouse, histories_of(sandbox, filter_timezone=zone), sandbox, "told the zone")
     assert landed(warehouse) == truth(sandbox, floor_minute(sandbox.clock.now_at()) - 5 * MINUTE)
 
@@ -205,7 +205,7 @@ def test_deep_pages_refused_leave_the_dense_minute_open_until_they_are_not(
     sandbox.knobs.deep_page_403_after = 0
 
     assert check_that_it_is_exact_or_says_so(sandbox, warehouse, source) == []
-    assert any(minute in one for one in ledger.closed_windows(warehouse, UPDATED_ON))
+    assert any(minute in one for one in ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON))
 
 
 def test_entries_shown_without_updated_on_land_all_the_same(start_sandbox, sandbox_operator, warehouse, histories_of):

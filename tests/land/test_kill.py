@@ -13,6 +13,7 @@ import landing_process
 import pytest
 
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 from pipelines.land.status import read_status
@@ -63,19 +64,19 @@ def check_that_kills_cost_nothing(sandbox, settings, kills, seed):
         if not Path(settings.warehouse_path).exists():
             continue
         with open_warehouse(settings, read_only=True) as connection:
-            closed = ledger.closed_windows(connection, UPDATED_ON)
+            closed = ledger.closed_windows(connection, HISTORIES, UPDATED_ON)
             ids = {row_id for row_id, _ in landed(connection)}
             assert {i for i, updated in truth(sandbox, history[1]) if any(updated in one for one in closed)} <= ids
-            read_status(connection, history[0], None, datetime.now(UTC))
+            read_status(connection, HISTORIES, history[0], None, datetime.now(UTC))
     asked = sandbox.requests.data_count
     with open_warehouse(settings) as connection:
-        missing = gaps([Window(*history)], ledger.closed_windows(connection, UPDATED_ON))
+        missing = gaps([Window(*history)], ledger.closed_windows(connection, HISTORIES, UPDATED_ON))
         lacking = sum(any(updated in gap for gap in missing) for _, updated in truth(sandbox, history[1]))
     with landing_process.start(sandbox, settings.data_dir, history, "last") as process:
         assert process.wait(60) == 0, process.stderr.read()
     with open_warehouse(settings) as connection:
         assert landed(connection) == truth(sandbox, history[1])
-        assert ledger.closed_windows(connection, UPDATED_ON) == [Window(*history)]
+        assert ledger.closed_windows(connection, HISTORIES, UPDATED_ON) == [Window(*history)]
     # A question a page of what was lacking, one for each gap's end, and the newest minutes again.
     assert sandbox.requests.data_count - asked <= 1.2 * lacking / PAGE + 2 * len(missing) + 6
 
@@ -192,7 +193,7 @@ def test_status_can_be_read_right_after_a_kill(slow_sandbox, settings_for):
     assert Path(f"{settings.warehouse_path}.wal").exists()
 
     with open_warehouse(settings, read_only=True) as connection:
-        status = read_status(connection, history[0], None, datetime.now(UTC))
+        status = read_status(connection, HISTORIES, history[0], None, datetime.now(UTC))
 
     assert status.row_count > 0
     assert status.last_run.ended_at is None

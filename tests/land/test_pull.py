@@ -43,7 +43,10 @@ def puller(connection, source, run_id="run"):
 def pull_all(connection, source, history, run_id="run"):
     """What a sync does with the UpdatedOn axis."""
     pull = puller(connection, source, run_id)
-    pull.read(UPDATED_ON, ledger.windows_to_pull(history, ledger.closed_windows(connection, UPDATED_ON), 60 * MINUTE))
+    pull.read(
+        UPDATED_ON,
+        ledger.windows_to_pull(history, ledger.closed_windows(connection, HISTORIES, UPDATED_ON), 60 * MINUTE),
+    )
     return pull.report
 
 
@@ -68,7 +71,7 @@ def test_a_pull_lands_every_row_and_every_column_as_the_source_has_it(sandbox, w
     assert landed(warehouse) == expected
     assert report.rows.new == len(expected) > 800
     assert all(isinstance(row["CoworkerInvoiceTotalAmount"], Decimal) for row in landed(warehouse))
-    assert ledger.closed_windows(warehouse, UPDATED_ON) == [history]
+    assert ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON) == [history]
 
 
 def test_a_first_pull_asks_little_more_than_a_question_a_page(sandbox, warehouse, histories_of):
@@ -100,7 +103,7 @@ def test_the_empty_years_before_the_first_entry_cost_one_question(sandbox, wareh
 
     close_before_first_entry(puller(warehouse, source), history)
 
-    (empty,) = ledger.closed_windows(warehouse, UPDATED_ON)
+    (empty,) = ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON)
     first = datetime.fromtimestamp(sandbox.store.by_updated_on.items[0].updated_on, UTC)
     assert (empty.start, empty.end) == (history.start, floor_minute(first))
     assert sandbox.requests.data_count == 1
@@ -140,7 +143,7 @@ def test_rows_and_ledger_of_an_answer_land_together_or_not_at_all(
 
 def check_that_rows_and_ledger_agree(connection, sandbox, history, *, answers):
     """Just so many answers are there, and every row of the minutes that they closed."""
-    closed = ledger.closed_windows(connection, UPDATED_ON)
+    closed = ledger.closed_windows(connection, HISTORIES, UPDATED_ON)
     known = {row["Id"] for row in landed(connection)}
     assert {row["Id"] for row in truth(sandbox, history.end) if any(row["UpdatedOn"] in one for one in closed)} <= known
     (requests,) = connection.execute("select coalesce(sum(request_count), 0) from land.windows").fetchone()
@@ -197,7 +200,7 @@ def test_a_process_killed_before_the_commit_leaves_nothing_half_done_and_the_nex
     asked_before = sandbox.requests.data_count
     with open_warehouse(settings) as connection, NexudusClient(settings) as client:
         check_that_rows_and_ledger_agree(connection, sandbox, history, answers=4)
-        gap = gaps([history], ledger.closed_windows(connection, UPDATED_ON))
+        gap = gaps([history], ledger.closed_windows(connection, HISTORIES, UPDATED_ON))
         puller(connection, EntitySource(client, settings, HISTORIES), run_id="next").read(UPDATED_ON, gap)
         assert landed(connection) == truth(sandbox, history.end)
     assert sandbox.requests.data_count - asked_before <= 7

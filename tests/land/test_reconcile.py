@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.histories import HISTORIES
 from pipelines.extract.seam import NothingThereError
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land import ledger
@@ -47,7 +48,7 @@ class Landed:
 
     def read_newest(self, pull):
         history = Window(EPOCH - timedelta(days=1000), floor_minute(self.now() - SETTLE))
-        closed = ledger.closed_windows(self.connection, UPDATED_ON)
+        closed = ledger.closed_windows(self.connection, HISTORIES, UPDATED_ON)
         pull.read(UPDATED_ON, ledger.windows_to_pull(history, closed, 60 * MINUTE))
 
     def sync(self):
@@ -58,7 +59,7 @@ class Landed:
     def reconcile(self):
         pull = self.pull()
         self.read_newest(pull)
-        closed = ledger.closed_windows(self.connection, UPDATED_ON)
+        closed = ledger.closed_windows(self.connection, HISTORIES, UPDATED_ON)
         reconcile(pull, Window(closed[0].start, closed[-1].end), lambda: self.read_newest(pull))
         return pull.report
 

@@ -157,5 +157,5 @@ def test_a_large_gap_is_split_and_read_side_by_side_at_no_great_cost(sandbox, wa
 
     (count,) = warehouse.execute("select count(*) from land.coworker_invoice_histories").fetchone()
     assert count == len(sandbox.store)
-    assert len(ledger.closed_windows(warehouse, UPDATED_ON)) == 1
+    assert len(ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON)) == 1
     assert asked <= 9 + 4 + 5

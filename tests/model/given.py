@@ -65,7 +65,10 @@ def land(connection, *entries):
 
 def close_until(connection, moment):
     """Put into the ledger that UpdatedOn has been read up to this moment."""
-    connection.execute("insert into land.windows (axis, from_at, to_at) values ('UpdatedOn', ?, ?)", [START, moment])
+    connection.execute(
+        "insert into land.windows (entity, axis, from_at, to_at) values ('CoworkerInvoiceHistory', 'UpdatedOn', ?, ?)",
+        [START, moment],
+    )
 
 
 def model(connection, zone="UTC") -> list[BuiltModel]:

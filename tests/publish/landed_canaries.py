@@ -61,8 +61,8 @@ def modelled_warehouse() -> duckdb.DuckDBPyConnection:
     day = timedelta(days=1)
     for start, end in ((START, START + 100 * day), (START + 101 * day, START + 176 * day)):
         connection.execute(
-            "insert into land.windows (axis, from_at, to_at, row_count, request_count, run_id, closed_at)"
-            " values ('UpdatedOn', ?, ?, 300, 2, 'run-1', ?)",
+            "insert into land.windows (entity, axis, from_at, to_at, row_count, request_count, run_id, closed_at)"
+            " values ('CoworkerInvoiceHistory', 'UpdatedOn', ?, ?, 300, 2, 'run-1', ?)",
             [start, end, end],
         )
     built = build_all(connection)

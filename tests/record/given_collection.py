@@ -44,7 +44,9 @@ def land(connection: duckdb.DuckDBPyConnection, invoice: int, *texts: str | tupl
 def close_until(connection: duckdb.DuckDBPyConnection, moment: datetime) -> None:
     """The ledger says that UpdatedOn has been read up to here."""
     connection.execute(
-        "insert into land.windows (axis, from_at, to_at) values ('UpdatedOn', $a, $b)", {"a": START, "b": moment}
+        "insert into land.windows (entity, axis, from_at, to_at)"
+        " values ('CoworkerInvoiceHistory', 'UpdatedOn', $a, $b)",
+        {"a": START, "b": moment},
     )
 
 

@@ -1,5 +1,6 @@
 insert into land.rejected_records by name
 select
+    broken.entity,
     broken.id,
     broken.reason,
     broken.raw,
@@ -10,5 +11,5 @@ where
     not exists (
         select 1
         from land.rejected_records as known
-        where known.content_hash = md5(broken.raw)
+        where known.entity = broken.entity and known.content_hash = md5(broken.raw)
     );

@@ -38,7 +38,7 @@ with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING)
     close_before_first_entry(pull, history)
     read_newest()
     if "reconcile" in name:
-        (covered,) = closed_windows(connection, UPDATED_ON)
+        (covered,) = closed_windows(connection, HISTORIES, UPDATED_ON)
         reconcile(pull, covered, read_newest)
     else:
         for axis in HISTORIES.further_axes:
