@@ -14,8 +14,8 @@ class Listing:
     """What a list's questions may say.
 
     `values` is what a field is worth to a filter or an order: integers, casefolded text, booleans, seconds, Decimals;
-    `kinds` is integer, decimal, boolean or instant, and text where a field is not in it. `equalities` is parameter →
-    field. Ranges are of `range_fields`, as `from_` and `to_`, the name of the entity, and the field.
+    `kinds` is integer, integers (`[1,2,3]`), decimal, boolean or instant, and text where a field is not in it.
+    `equalities` is parameter → field. Ranges are of `range_fields`: `from_` or `to_`, the entity's name, and the field.
     """
 
     name: str

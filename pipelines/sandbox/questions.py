@@ -91,6 +91,8 @@ def _instant(value: str, zone: str) -> tuple[int, int]:
 
 def _equal(kind: str, value: str, reading: Reading) -> tuple[Any, Any]:
     """The half-open range of values that an equality filter accepts; (value, None) where there is no range."""
+    if kind == "integers":
+        return tuple(int(one) for one in value.strip("[]").split(",") if one.strip()), None
     if kind == "integer":
         return int(value), None
     if kind == "decimal":
