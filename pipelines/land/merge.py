@@ -113,14 +113,20 @@ def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) ->
     return RowCounts(new, changed, unchanged + late + rows.repeat_count)
 
 
-def _frame(entity: Entity, rows: _Rows) -> pl.DataFrame:
-    fields = zip(*map(msgspec.structs.astuple, rows.records.values()), strict=True)
+def record_columns(entity: Entity, records: Iterable[Record]) -> dict[str, pl.Series]:
+    """What some records say, as columns of the table of rows. There must be one record at least."""
     record = entity.contract.record
+    fields = zip(*map(msgspec.structs.astuple, records), strict=True)
     values = dict(zip(record.__struct_fields__, fields, strict=True))
     columns = {name: _column(values[name], kind.polars) for name, kind in field_types(record).items()}
     columns["has_updated_on"] = pl.Series(values["has_updated_on"], dtype=pl.Boolean)
     columns["extra"] = pl.Series([extra and extra.decode() for extra in values["extra"]], dtype=pl.String)
-    columns["raw"] = pl.Series(values["raw"], dtype=pl.Binary).cast(pl.String)
+    return columns
+
+
+def _frame(entity: Entity, rows: _Rows) -> pl.DataFrame:
+    columns = record_columns(entity, rows.records.values())
+    columns["raw"] = pl.Series([record.raw for record in rows.records.values()], dtype=pl.Binary).cast(pl.String)
     columns["first_seen_at"] = pl.Series(rows.first_seen_at.values(), dtype=pl.Int64).cast(INSTANT)
     columns["seen_at"] = pl.Series(rows.seen_at.values(), dtype=pl.Int64).cast(INSTANT)
     return pl.DataFrame(columns)

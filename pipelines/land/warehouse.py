@@ -17,7 +17,7 @@ from pipelines.errors import PipelineError, TryAgainLaterError
 from pipelines.foundation.private_files import make_private_folder
 from pipelines.land.duckdb_errors import first_sentence, holder_of_file, is_full_disk
 from pipelines.land.lake import Lake
-from pipelines.land.layout import create_tables
+from pipelines.land.layout import bring_up_to_date, require_up_to_date
 from pipelines.land.warehouse_file import WarehouseFile
 from pipelines.settings import Settings
 
@@ -100,7 +100,8 @@ def open_warehouse(
 
     Times are UTC; `getvariable('reporting_timezone')` names the zone of the figures. `limits` are DuckDB's
     settings for a file: what needs more memory goes to disk, beside it. Raises TryAgainLaterError naming the process
-    that holds the file, or when the disk takes no more; WrongUseError when the folder or file cannot be used.
+    that holds the file, or when the disk takes no more; WrongUseError when the folder or file cannot be used, or when
+    another version made it: what an older one made is brought up to date when it is opened for writing.
     """
     warehouse = warehouse_of(settings)
     if not read_only:
@@ -112,10 +113,12 @@ def open_warehouse(
         connection.execute("set timezone = 'UTC'")
         connection.execute("set enable_progress_bar = false")  # DuckDB draws it on stdout, amid what was asked for
         connection.execute("set variable reporting_timezone = $zone", {"zone": settings.reporting_timezone})
-        if not read_only:
+        if read_only:
+            require_up_to_date(connection)
+        else:
             warehouse.begin_writing(connection)
             with warehouse.writing_alone(connection):
-                create_tables(connection)
+                bring_up_to_date(connection)
         yield connection
         if not read_only:
             warehouse.end_writing(connection)

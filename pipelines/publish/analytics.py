@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from pipelines.foundation.memory import COPYING, sparingly
 from pipelines.foundation.private_files import make_private_folder, sync_to_disk
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.transactions import transaction
+from pipelines.land.layout import program_version
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.publish import releases
 from pipelines.publish.releases import Release
@@ -105,11 +105,6 @@ def publish(
             "before is unchanged."
         ) from None
     return Published(target, made.byte_count, made.sha256, row_counts, number)
-
-
-def program_version() -> str:
-    """The version of this program."""
-    return version("nexudus-billing")
 
 
 def load_views() -> list[SqlModel]:

@@ -256,16 +256,3 @@ def test_a_lost_role_is_named(sandbox, tickets, syncs):
 def test_a_description_that_does_not_fit_is_refused(changes, said):
     with pytest.raises(ValueError, match=said):
         replace(TICKETS, **changes)
-
-
-def test_a_warehouse_of_one_entity_learns_which_it_was(tmp_path, settings_for, sandbox):
-    settings = settings_for(sandbox)
-    with open_warehouse(settings) as connection:
-        for table in ("windows", "runs", "rejected_records", "reconciliations"):
-            connection.execute(f"alter table land.{table} drop column entity")
-        connection.execute(
-            "insert into land.windows (axis, from_at, to_at) values ('UpdatedOn', '2025-01-01', '2025-01-02')"
-        )
-    with open_warehouse(settings) as connection:
-        (closed,) = ledger.closed_windows(connection, HISTORIES, UPDATED_ON)
-    assert closed.span == timedelta(days=1)

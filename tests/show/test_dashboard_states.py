@@ -1,6 +1,7 @@
 """Where there is nothing to show, a sentence says what to do. The app runs here without a browser."""
 
 import pytest
+from kept_data import VERSIONS, kept_file
 from streamlit.testing.v1 import AppTest
 
 from pipelines.show import dashboard_app
@@ -47,6 +48,13 @@ def test_a_file_that_cannot_be_shown_is_said_with_what_to_do(look, copied, tmp_p
     shown = look(make(copied, tmp_path / "analytics.duckdb"))
     assert f"<h2>{said}" in shown or said in shown.partition("</h2>")[0]
     assert "nexudus-billing" in shown
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_file_that_an_older_version_published_is_said_with_what_to_do(look, tmp_path, version):
+    shown = look(kept_file(version, "analytics.duckdb", tmp_path))
+    assert "made by another version" in shown
+    assert "run `nexudus-billing sync`" in shown
 
 
 def test_the_demo_is_offered_where_it_was_run(look, copied, tmp_path):
