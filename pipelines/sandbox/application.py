@@ -31,6 +31,7 @@ def application(sandbox: Sandbox) -> ASGIApp:
             Route("/api/sys/businesses", gate.guarded("Business-List", reading.businesses), methods=["GET"]),
             Route("/api/{list:path}", reading.listed, methods=["GET"]),
             Route("/sandbox/truth", behind.truth),
+            Route("/sandbox/truth/invoices", behind.invoice_truth),
             Route("/sandbox/requests", behind.requests),
             Route("/sandbox/knobs", behind.knobs, methods=["GET", "PATCH"]),
             Route("/sandbox/clock", behind.clock, methods=["GET", "POST"]),

@@ -61,6 +61,7 @@ class Biller:
         amount = 0 if self._happens(0.015) else terms.price + extras
         due = issued // _DAY * _DAY + terms.due_after_days * _DAY
         invoice = Invoice(invoice_id, terms.member, number, amount, due, draft=self._happens(0.015))
+        invoice.created_on, invoice.updated_on, invoice.way = issued, issued, terms.way
         self.invoices.append(invoice)
         if invoice.draft:
             self._say(invoice, issued, "Invoice drafted", f"Draft invoice {number} was created.")
@@ -131,6 +132,7 @@ class Biller:
             outcome_at = max(at + _DAY, outcome_at)
         if outcome_at > self.end:
             return True
+        invoice.last_attempt_on = outcome_at
         if failure is not None:
             self._say(invoice, outcome_at, PAYMENT, failure.description, failure.is_problem)
             return False

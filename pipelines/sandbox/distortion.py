@@ -11,6 +11,8 @@ from pipelines.sandbox.wire import ENCODER, encode_records, record
 
 _ALWAYS_THERE = ("Id", "CreatedOn", "UpdatedOn")
 _HALF = 0.5
+_AMOUNTS = {"CoworkerInvoiceTotalAmount", "TotalAmount", "DueAmount"}
+_FLAGS = {"CoworkerInvoicePaid", "CoworkerInvoiceDraft", "Paid", "Draft"}
 
 
 def encode_distorted(entries: Sequence[Entry], knobs: Knobs) -> bytes:
@@ -21,25 +23,31 @@ def encode_distorted(entries: Sequence[Entry], knobs: Knobs) -> bytes:
 
 
 def distorted(entry: Entry, knobs: Knobs) -> dict[str, Any]:
-    """One record as the knobs want it; the same record always comes out the same."""
-    fields = record(entry)
+    """One entry as the knobs want it; the same entry always comes out the same."""
+    return distorted_fields(record(entry), entry.id, knobs)
+
+
+def distorted_fields(fields: dict[str, Any], record_id: int, knobs: Knobs) -> dict[str, Any]:
+    """The fields of a record, of whatever list, as the knobs want them."""
+    if not _is_any_odd(knobs):
+        return fields
 
     def chosen(rate: float, name: str) -> bool:
-        return rate > 0 and share_of(knobs.seed, name, entry.id) < rate
+        return rate > 0 and share_of(knobs.seed, name, record_id) < rate
 
-    _retype(fields, knobs, entry.id)
+    _retype(fields, knobs, record_id)
     for name, value in fields.items():
         if isinstance(value, datetime):
-            fields[name] = _time(value, knobs.time_form, entry.id)
+            fields[name] = _time(value, knobs.time_form, record_id)
     if chosen(knobs.null_updated_on_rate, "null_updated_on"):
         fields["UpdatedOn"] = None
     if chosen(knobs.unknown_field_rate, "unknown_field"):
         fields["CoworkerInvoiceTaxRateName"] = {"Name": "Standard", "Rates": [20, None]}
     if chosen(knobs.wrong_type_rate, "wrong_type"):
-        fields["CoworkerInvoiceId"] = "not a number"
+        fields["CoworkerInvoiceId" if "CoworkerInvoiceId" in fields else "CoworkerId"] = "not a number"
     if chosen(knobs.missing_field_rate, "missing_field"):
         optional = [name for name in fields if name not in _ALWAYS_THERE]
-        fields.pop(knobs.missing_field or optional[entry.id % len(optional)], None)
+        fields.pop(knobs.missing_field or optional[record_id % len(optional)], None)
     return fields
 
 
@@ -53,15 +61,16 @@ def _is_any_odd(knobs: Knobs) -> bool:
     return any(rates) or (knobs.total_amount_type, knobs.flag_type, knobs.time_form) != ("plain", "plain", "z")
 
 
-def _retype(fields: dict[str, Any], knobs: Knobs, entry_id: int) -> None:
+def _retype(fields: dict[str, Any], knobs: Knobs, record_id: int) -> None:
     """Amounts and flags as text, for all records or for some."""
 
     def as_text(kind: str, name: str) -> bool:
-        return kind == "text" or (kind == "mixed" and share_of(knobs.seed, name, entry_id) < _HALF)
+        return kind == "text" or (kind == "mixed" and share_of(knobs.seed, name, record_id) < _HALF)
 
-    if as_text(knobs.total_amount_type, "total_amount"):
-        fields["CoworkerInvoiceTotalAmount"] = str(fields["CoworkerInvoiceTotalAmount"])
-    for name in ("CoworkerInvoicePaid", "CoworkerInvoiceDraft"):
+    for name in _AMOUNTS & fields.keys():
+        if as_text(knobs.total_amount_type, "total_amount"):
+            fields[name] = str(fields[name])
+    for name in _FLAGS & fields.keys():
         if as_text(knobs.flag_type, name):
             # .NET writes a boolean's text with a capital.
             fields[name] = str(fields[name])

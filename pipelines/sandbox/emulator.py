@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pipelines.sandbox.entities import Operator
 from pipelines.sandbox.faults import Faults
 from pipelines.sandbox.history_list import HISTORY_LIST, history_table
+from pipelines.sandbox.invoice_list import INVOICE_LIST, invoice_table
 from pipelines.sandbox.knobs import Knobs
 from pipelines.sandbox.life import Life
 from pipelines.sandbox.limits import Limits
@@ -104,4 +105,5 @@ def make_sandbox(operator: Operator | None = None, knobs: Knobs | None = None, u
     tokens = TokenDesk(clock, knobs, [user or User()])
     sandbox = Sandbox(store, clock, knobs, tokens, faults, Life(store, knobs, faults), Limits(knobs))
     sandbox.tables[HISTORY_LIST.path] = history_table(store)
+    sandbox.tables[INVOICE_LIST.path] = invoice_table(store, knobs)
     return sandbox

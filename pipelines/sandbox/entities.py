@@ -34,7 +34,12 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Invoice:
-    """An invoice. `head` caches its part of a record's JSON until the invoice changes."""
+    """An invoice. `head` caches its part of an entry's JSON until the invoice changes.
+
+    `way` is how it is collected: debit, card, transfer or nothing. `part_paid` is what came in before it was paid,
+    `credits` the invoice that this one is a credit note of; that one's `credited` and this one's `amount`, below zero,
+    are the same sum.
+    """
 
     id: int
     member: Member
@@ -46,6 +51,24 @@ class Invoice:
     refunded_on: int | None = None
     entries: list["Entry"] = field(default_factory=list)
     head: bytes | None = None
+    created_on: int = 0
+    updated_on: int = 0
+    way: str = "transfer"
+    void: bool = False
+    part_paid: int = 0
+    credited: int = 0
+    credits: "Invoice | None" = None
+    last_attempt_on: int | None = None
+
+    @property
+    def due(self) -> int:
+        """What is still to be paid."""
+        return 0 if self.void or self.paid_on is not None else self.amount - self.part_paid - self.credited
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything still to be paid."""
+        return not self.draft and self.due > 0
 
     @property
     def total_amount(self) -> Decimal:

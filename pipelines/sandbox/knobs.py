@@ -43,16 +43,13 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = "second"
     filter_time_zone: Annotated[str, _about("The time zone in which filter values are read.")] = "UTC"
     shuffle_ties: Annotated[bool, _about("Rows with equal sort values come in another order at each request.")] = False
+    most_ids_at_once: Annotated[Count, _about("Invoices found by one id=[1,2,3]; 0 is all that it names.")] = 0
     deep_page_403_after: Annotated[Count, _about("Pages beyond this number answer 403; 0 is never.")] = 0
     required_filter: Annotated[str, _about("Answer 400 'Missing required filter' unless this parameter is given.")] = ""
 
     # how fields are written
-    total_amount_type: Annotated[FieldType, _about("CoworkerInvoiceTotalAmount as number (plain), text, or mixed.")] = (
-        "plain"
-    )
-    flag_type: Annotated[FieldType, _about("CoworkerInvoicePaid and ...Draft as boolean (plain), text, or mixed.")] = (
-        "plain"
-    )
+    total_amount_type: Annotated[FieldType, _about("Amounts as number (plain), text, or mixed.")] = "plain"
+    flag_type: Annotated[FieldType, _about("Paid and Draft as boolean (plain), text, or mixed.")] = "plain"
     time_form: Annotated[
         Literal["z", "fraction", "no_zone", "mixed"],
         _about("Times end in Z, carry fractions, have no zone, or are mixed."),
@@ -120,6 +117,9 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     past_stamp_seconds: Annotated[Count, _about("How far in the past such entries are stamped.")] = 120
     pay_rate: Annotated[Events, _about("An open invoice is paid; no entry's UpdatedOn moves.")] = 0.0
     refund_rate: Annotated[Events, _about("A paid invoice is refunded; no entry's UpdatedOn moves.")] = 0.0
+    part_pay_rate: Annotated[Events, _about("Half of an open invoice is paid; its UpdatedOn does not move.")] = 0.0
+    void_rate: Annotated[Events, _about("An open invoice is voided.")] = 0.0
+    credit_rate: Annotated[Events, _about("An open invoice is credited by a credit note.")] = 0.0
 
     # writes
     write_500_before_rate: Annotated[Share, _about("POST answers 500 and makes no row.")] = 0.0
@@ -161,6 +161,9 @@ PROFILES: dict[str, dict[str, Any]] = {
         "delete_rate": 0.1,
         "pay_rate": 0.5,
         "refund_rate": 0.05,
+        "part_pay_rate": 0.1,
+        "void_rate": 0.05,
+        "credit_rate": 0.05,
         "clock_step_seconds": 1.0,
     },
     "hostile": {
@@ -189,6 +192,10 @@ PROFILES: dict[str, dict[str, Any]] = {
         "delete_rate": 0.3,
         "pay_rate": 1.0,
         "refund_rate": 0.2,
+        "part_pay_rate": 0.3,
+        "void_rate": 0.1,
+        "credit_rate": 0.1,
+        "most_ids_at_once": 40,
         "clock_step_seconds": 1.0,
     },
 }

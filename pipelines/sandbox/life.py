@@ -10,9 +10,9 @@ from pipelines.sandbox.knobs import Knobs
 from pipelines.sandbox.store import Store
 from pipelines.sandbox.wording import AWAITING, PAYMENT, REFUND
 
-EVENTS = ("update", "delete", "insert", "late_insert", "past_stamp", "pay", "refund")
+EVENTS = ("update", "delete", "insert", "late_insert", "past_stamp", "pay", "refund", "part_pay", "void", "credit")
 _OLD_SECONDS = 400 * 86_400
-_TRIES = 50
+_TRIES = 500
 
 Step = Callable[[Store], object]
 
@@ -66,6 +66,21 @@ class Life:
         if invoice is not None:
             self._store.pay(invoice.id)
 
+    def _part_pay(self, random: Random) -> None:
+        invoice = self._any_invoice(random, _can_be_settled)
+        if invoice is not None:
+            self._store.part_pay(invoice.id)
+
+    def _void(self, random: Random) -> None:
+        invoice = self._any_invoice(random, _can_be_settled)
+        if invoice is not None:
+            self._store.void(invoice.id)
+
+    def _credit(self, random: Random) -> None:
+        invoice = self._any_invoice(random, _can_be_settled)
+        if invoice is not None:
+            self._store.credit(invoice.id)
+
     def _refund(self, random: Random) -> None:
         invoice = self._any_invoice(random, lambda one: one.paid_on is not None and one.refunded_on is None)
         if invoice is not None:
@@ -90,3 +105,7 @@ class Life:
             if entry is not None and fits(entry.invoice):
                 return entry.invoice
         return None
+
+
+def _can_be_settled(invoice: Invoice) -> bool:
+    return invoice.is_open and invoice.credited == 0 and invoice.due > 1

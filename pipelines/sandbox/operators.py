@@ -8,6 +8,7 @@ from random import Random
 
 from pipelines.sandbox.billing import Biller
 from pipelines.sandbox.entities import Business, Entry, Invoice, Member, Operator
+from pipelines.sandbox.invoice_states import settle
 from pipelines.sandbox.no_collection import no_collection
 from pipelines.sandbox.sandbox_clock import seconds
 from pipelines.sandbox.wording import COMPANY_FORMS, COMPANY_WORDS, FIRST_NAMES, LAST_NAMES, PLACES
@@ -53,7 +54,8 @@ def make_operator(
             _bill(random, biller, member, stay, start=end - int(months * 30.4375 * _DAY), end=end)
         _dense_minute(biller, end, dense_minute_entries)
         _stamp(random, biller.entries, end)
-        return Operator(businesses, biller.invoices, biller.entries, end)
+        credit_notes = settle(seed, biller.invoices, end)
+        return Operator(businesses, [*biller.invoices, *credit_notes], biller.entries, end)
 
 
 def _members(random: Random, businesses: list[Business]) -> Iterator[tuple[Member, float, float]]:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.sandbox.entities import Business, Entry, Invoice, Operator
+from pipelines.sandbox.invoice_states import credit_note
+from pipelines.sandbox.invoice_wire import invoice_record
 from pipelines.sandbox.no_collection import no_collection
 from pipelines.sandbox.sandbox_clock import SandboxClock, seconds
 from pipelines.sandbox.sorted_index import SortedIndex
@@ -32,6 +34,10 @@ class Store:
         self.by_refunded_on: SortedIndex[Invoice] = SortedIndex(
             lambda invoice: invoice.refunded_on, (one for one in operator.invoices if one.refunded_on is not None)
         )
+        every = self.invoices.values()
+        self.invoices_by_id: SortedIndex[Invoice] = SortedIndex(lambda invoice: invoice.id, every)
+        self.invoices_by_created_on: SortedIndex[Invoice] = SortedIndex(lambda invoice: invoice.created_on, every)
+        self.invoices_by_updated_on: SortedIndex[Invoice] = SortedIndex(lambda invoice: invoice.updated_on, every)
         self.deleted_ids: set[int] = set()
         self.notified_ids: list[int] = []
         self.changes: Counter[str] = Counter()
@@ -143,13 +149,17 @@ class Store:
             entry.invoice.entries.append(entry)
             self.deleted_ids.discard(entry.id)
 
-    def pay(self, invoice_id: int, at: datetime | int | None = None) -> Invoice:
-        """Mark an invoice paid: all its entries show it at once, and no entry's UpdatedOn moves."""
+    def pay(self, invoice_id: int, at: datetime | int | None = None, *, fee: int = 0) -> Invoice:
+        """Mark an invoice paid: all its entries show it at once, and no UpdatedOn moves, not even its own.
+
+        `fee` is the gateway's, which becomes a line of the invoice: its total grows.
+        """
         with self.lock:
             invoice = self.invoices[invoice_id]
             if invoice.paid_on is not None:
                 self.by_paid_on.remove(invoice)
             invoice.paid_on, invoice.head = self.clock.now() if at is None else seconds(at), None
+            invoice.amount += fee
             self.by_paid_on.add(invoice)
             self.changes["pay"] += 1
             return invoice
@@ -165,6 +175,51 @@ class Store:
             self.changes["refund"] += 1
             return invoice
 
+    def part_pay(self, invoice_id: int) -> Invoice:
+        """Half of what is due comes in; UpdatedOn does not move."""
+        with self.lock:
+            invoice = self.invoices[invoice_id]
+            invoice.part_paid += invoice.due // 2
+            self.changes["part_pay"] += 1
+            return invoice
+
+    def void(self, invoice_id: int) -> Invoice:
+        """Cancel an invoice: it will never be collected, and its entries do not show it."""
+        with self.lock:
+            invoice = self.invoices[invoice_id]
+            invoice.void = True
+            self._touch(invoice)
+            self.changes["void"] += 1
+            return invoice
+
+    def credit(self, invoice_id: int) -> Invoice:
+        """Credit all that is due of an invoice; returns the credit note."""
+        with self.lock:
+            invoice = self.invoices[invoice_id]
+            self.invoices_by_updated_on.remove(invoice)
+            note = credit_note(invoice, self.clock.now())
+            self.invoices_by_updated_on.add(invoice)
+            self.invoices[note.id] = note
+            for index in (*self._invoice_indexes, self.by_paid_on):
+                index.add(note)
+            self.changes["credit"] += 1
+            return note
+
+    def delete_invoice(self, invoice_id: int) -> Invoice:
+        """Remove an invoice and its entries for good."""
+        with self.lock:
+            invoice = self.invoices.pop(invoice_id)
+            for entry in list(invoice.entries):
+                self.delete(entry.id)
+            for index in self._invoice_indexes:
+                index.remove(invoice)
+            return invoice
+
+    def invoice_truth(self) -> list[dict[str, Any]]:
+        """Every invoice that exists, in order of Id, by its wire names."""
+        with self.lock:
+            return [invoice_record(invoice) for invoice in self.invoices_by_id.items]
+
     def set_amount(self, invoice_id: int, total_amount: Decimal) -> Invoice:
         """Change an invoice's total, which must fit its currency's decimals."""
         with self.lock:
@@ -177,7 +232,7 @@ class Store:
     def collect(self, at: datetime | int, count: int, *, spread_seconds: int = 60) -> list[Entry]:
         """A collection batch: `count` entries stamped over `spread_seconds` from `at`, many in the same second."""
         with self.lock:
-            start, invoices = seconds(at), list(self.invoices)
+            start, invoices = seconds(at), [one.id for one in self.invoices.values() if one.credits is None]
             entries = []
             for position in range(count):
                 stamp = start + position * spread_seconds // count
@@ -193,6 +248,15 @@ class Store:
                 invoice_head(invoice)
             for entry in self.by_id.items:
                 entry_tail(entry)
+
+    def _touch(self, invoice: Invoice) -> None:
+        self.invoices_by_updated_on.remove(invoice)
+        invoice.updated_on = self.clock.now()
+        self.invoices_by_updated_on.add(invoice)
+
+    @property
+    def _invoice_indexes(self) -> tuple[SortedIndex[Invoice], ...]:
+        return self.invoices_by_id, self.invoices_by_created_on, self.invoices_by_updated_on
 
     def _file(self, entry: Entry) -> None:
         for index in (self.by_id, self.by_created_on, self.by_updated_on):

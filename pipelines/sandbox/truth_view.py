@@ -19,6 +19,10 @@ class TruthView:
         """Every record that exists, in order of Id, whatever the knobs distort."""
         return json_answer(self.sandbox.store.truth())
 
+    async def invoice_truth(self, _request: Request) -> Response:
+        """The same of invoices."""
+        return json_answer(self.sandbox.store.invoice_truth())
+
     async def requests(self, _request: Request) -> Response:
         """The log of requests, and how many notifications and changes there were."""
         store = self.sandbox.store

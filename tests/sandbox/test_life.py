@@ -47,7 +47,7 @@ def test_a_hook_runs_after_every_answer_and_the_clock_steps(api):
 @pytest.mark.parametrize("event", EVENTS)
 def test_random_life_does_what_its_knob_says(api, event):
     store = api.sandbox.store
-    before = store.truth()
+    before, invoices = store.truth(), {one["Id"]: one for one in store.invoice_truth()}
     setattr(api.sandbox.knobs, f"{event}_rate", 2.0)
     for _ in range(3):
         api.get(size=1)
@@ -69,6 +69,14 @@ def test_random_life_does_what_its_knob_says(api, event):
         case "past_stamp":
             past = NOW - timedelta(seconds=120)
             assert {(record["CreatedOn"], record["UpdatedOn"]) for record in new} == {(past, past)}
+        case "part_pay" | "void" | "credit":
+            assert (came, went, moved) == (set(), set(), set()), "no entry shows it"
+            now = {one["Id"]: one for one in store.invoice_truth()}
+            changed_ids = [one for one, invoice in invoices.items() if now[one] != invoice]
+            assert 0 < len(changed_ids) <= 6
+            moved_ids = [one for one in changed_ids if now[one]["UpdatedOn"] != invoices[one]["UpdatedOn"]]
+            assert moved_ids == ([] if event == "part_pay" else changed_ids)
+            assert len(now) - len(invoices) == (6 if event == "credit" else 0)
         case _:
             old = {record["Id"]: record["UpdatedOn"] for record in before}
             assert len(moved) >= 6
