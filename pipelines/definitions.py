@@ -7,14 +7,15 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.foundation.sql_files import sql_folder
+from pipelines.foundation.telling import Tell
 from pipelines.land import landed_assets as land
 from pipelines.land.business_names import business_names_asset
 from pipelines.land.lake_upkeep import upkeep_schedules
-from pipelines.land.pull import OnStep
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model import model_assets as model
 from pipelines.model.sql_models import load_models
 from pipelines.orchestrate.alerts import alert_sensors
+from pipelines.orchestrate.dagster_internals import with_op_name
 from pipelines.orchestrate.schedules import sync_jobs, sync_schedules
 from pipelines.publish import published_assets as publish
 from pipelines.record import record_jobs as record
@@ -42,7 +43,7 @@ _OWNERS = {
 def build_definitions(
     settings: Settings,
     *,
-    on_step: OnStep = lambda _: None,
+    tell: Tell = lambda _: None,
     key_prefix: str | None = None,
     pool: str | None = WAREHOUSE_POOL,
 ) -> dg.Definitions:
@@ -50,14 +51,14 @@ def build_definitions(
 
     Another Dagster project mounts them with `Definitions.merge`, and gives a `key_prefix` where a name of theirs could
     be one of its own: it goes before every asset key and, with an underscore, before every job, schedule and sensor.
-    `on_step` is called after each answer that was landed; `pool` is the concurrency pool of those who write.
+    `tell` is given each result as it comes; `pool` is the concurrency pool of the steps that write the warehouse.
     """
     models = load_models()
     assets = _described(
         [
-            *land.landed_assets(settings, on_step, pool=pool),
+            *land.landed_assets(settings, tell, pool=pool),
             business_names_asset(settings, pool=pool),
-            *model.model_assets(settings, open_warehouse, models, pool=pool),
+            *model.model_assets(settings, open_warehouse, models, tell=tell, pool=pool),
             *publish.published_assets(settings, models, pool=pool),
             *record.recorded_assets(settings, pool=pool),
             *show.shown_assets(settings),
@@ -123,7 +124,4 @@ def _prefixed(assets: Sequence[Asset], prefix: str) -> list[Asset]:
 
 def _with_op_of_its_own(asset: dg.AssetsDefinition, prefix: str) -> dg.AssetsDefinition:
     """The names of ops are global to a code location, and made of the keys that the assets had at first."""
-    if not asset.is_executable:
-        return asset
-    op = asset.op.with_replaced_properties(name=f"{prefix}__{asset.op.name}")
-    return dg.AssetsDefinition.dagster_internal_init(**asset.get_attributes_dict() | {"node_def": op})
+    return with_op_name(asset, f"{prefix}__{asset.op.name}") if asset.is_executable else asset

@@ -16,12 +16,13 @@ import typer
 from command_line import Ran, run_apart, run_here, started_apart
 
 from pipelines import cli
+from pipelines.land.landed_assets import HISTORIES, months
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.knobs import Knobs
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.pytest_plugin import start_sandbox  # noqa: F401 - pytest finds it by its name here
 from pipelines.sandbox.server import running_sandbox
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 
 # What every contact with the API keeps: who we are to it, and how fast we asked.
 BOOKKEEPING = {"client_id", "token.json", "token.lock", "request_pace.sqlite", "request_pace.lock"}
@@ -324,5 +325,10 @@ def test_the_demo_is_on_record_in_dagsters_instance_under_its_data_directory(dem
 
     with dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs()
+        made = instance.get_materialized_partitions(HISTORIES)
 
     assert (run.job_name, run.status) == ("sync", dg.DagsterRunStatus.SUCCESS)
+    # The timeline and the jobs page of `dg dev` go by that, and the asset's page by the months.
+    assert run.remote_job_origin.repository_origin.get_label() == "__repository__@nexudus-billing"
+    assert made == set(months(Settings(_env_file=None, data_dir=folder / "data" / "demo")).get_partition_keys())
+    assert len(made) in {4, 5}

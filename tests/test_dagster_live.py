@@ -1,7 +1,9 @@
 """The real daemon and webserver, as processes: ticks, backfills, a power cut, and what a person sees in a browser."""
 
 import os
+import re
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -181,13 +183,35 @@ def test_a_daemon_killed_in_mid_run_is_followed_by_runs_that_finish_the_work(tmp
             assert published.execute("select count(*) = count(distinct entry_id) from history_entries").fetchone()[0]
 
 
-def test_dagster_dev_works_from_a_fresh_checkout_with_no_settings(tmp_path):
+TIMELINE = """{ runsOrError { ... on Runs { results { jobName
+    repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
+JOB_RUNS = """query ($at: PipelineSelector!) { pipelineOrError(params: $at) { ... on Pipeline {
+    runs(limit: 5) { status } } } }"""
+
+
+def test_the_pages_show_what_the_command_line_ran_and_no_month_as_missing(tmp_path):
+    operator = make_operator(size=600, months=4, until=datetime.now(UTC))
+    with running_sandbox(operator) as sandbox, dagster_services(tmp_path, sandbox) as services:
+        services.environment["NEXUDUS_HISTORY_START"] = "2012-01-01"
+        command = [str(Path(sys.executable).with_name("nexudus-billing")), "sync"]
+        subprocess.run(command, env=services.environment, cwd=tmp_path, check=True, capture_output=True)
+        services.start_webserver()
+
+        (run,) = services.ask(TIMELINE)["runsOrError"]["results"]
+        assert run == {"jobName": "sync", "repositoryOrigin": LOCATION}
+        found = services.ask(JOB_RUNS, at={"pipelineName": "sync", **LOCATION})
+        assert found["pipelineOrError"]["runs"] == [{"status": "SUCCESS"}]
+        months = history_node(services)["partitionStats"]
+        assert months["numMaterialized"] == months["numPartitions"] <= 6
+
+
+def test_dg_dev_works_from_a_fresh_checkout_with_no_settings_and_no_warning_at_its_start(tmp_path):
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "clone", "-q", str(PROJECT), str(checkout)], check=True)
     services = Services(checkout, {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}})
     try:
         services.port = 3917
-        services.start("dagster", "dev", "-w", "workspace.yaml", "-p", str(services.port))
+        services.start("dg", "dev", "-p", str(services.port))
         wait_for(lambda: services.ask("{ version }"), "the webserver", services.logs)
         answer = services.ask(
             "query ($at: RepositorySelector!) { repositoryOrError(repositorySelector: $at) "
@@ -196,5 +220,7 @@ def test_dagster_dev_works_from_a_fresh_checkout_with_no_settings(tmp_path):
         )
         names = {schedule["name"] for schedule in answer["repositoryOrError"]["schedules"]}
         assert names == {"daily_sync", "hourly_sync", "monthly_reconcile"}
+        said = (checkout / "dg.log").read_text()
+        assert not re.search(r"warn|supersed|deprecat", said.partition("Launching Dagster services")[0], re.IGNORECASE)
     finally:
-        services.kill("dagster")
+        services.kill("dg")

@@ -83,7 +83,7 @@ class Synced:
 def synced(tmp_path_factory):
     with (
         a_sandbox() as running,
-        dg.DagsterInstance.ephemeral() as instance,
+        dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance,
     ):
         settings = settings_of(running, tmp_path_factory.mktemp("daily"))
         yield Synced(running, settings, instance, *run_tick(settings, instance, "daily_sync"))
@@ -116,8 +116,8 @@ def no_waiting(monkeypatch):
 
 
 @pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
 
 
@@ -125,6 +125,10 @@ def instance():
 def tick(settings, instance):
     """A tick of the hourly schedule, and of its run the landing, which is what can fail."""
     return lambda **tags: run_tick(settings, instance, "hourly_sync", [HISTORIES], **tags)
+
+
+def shown(synced):
+    return synced.instance.get_materialized_partitions(HISTORIES)
 
 
 def covered(asked):
@@ -158,7 +162,7 @@ def test_the_first_tick_pulls_all_history_compares_and_publishes(synced):
 
 
 def test_the_next_tick_covers_the_newest_months_only(synced):
-    first, last = months_to_cover(synced.settings)
+    first, last = months_to_cover(synced.settings, shown(synced))
 
     assert month(NOW - timedelta(days=3)) <= first <= last == month(NOW)
 
@@ -179,14 +183,14 @@ def test_while_a_writer_holds_the_warehouse_the_published_ledger_tells_what_to_c
     monkeypatch.setattr("pipelines.orchestrate.schedules._WAREHOUSE_WAIT_SECONDS", 0.1)
 
     with open_warehouse(synced.settings):
-        assert months_to_cover(synced.settings)[0] >= month(NOW - timedelta(days=3))
+        assert months_to_cover(synced.settings, shown(synced))[0] >= month(NOW - timedelta(days=3))
 
 
 def test_a_tick_that_can_read_no_ledger_covers_all_history(settings):
     settings.data_dir.mkdir()
     (settings.data_dir / "warehouse.duckdb").write_bytes(b"no database")
 
-    assert months_to_cover(settings) == ("2024-01-01", month(NOW))
+    assert months_to_cover(settings, set()) == ("2024-01-01", month(NOW))
 
 
 def test_an_unreachable_api_fails_the_run_once_after_its_retries_and_the_next_tick_heals(
@@ -260,3 +264,32 @@ def test_a_materialisation_tells_what_was_pulled_what_it_cost_and_what_came_of_i
     published = told("publish", "analytics")
     assert {"path", "bytes", "sha256", "rows"} <= set(published)
     assert Path(published["path"]).stat().st_size == published["bytes"]
+
+
+def launched(settings, instance, config, **tags):
+    """The landing of a `sync` that a person launches."""
+    job = build_definitions(settings).resolve_job_def("sync")
+    ops = {"land__coworker_invoice_histories": {"config": config}}
+    asked = {"run_config": {"ops": ops}, "tags": tags, "asset_selection": [HISTORIES]}
+    return job.execute_in_process(instance=instance, raise_on_error=False, **asked)
+
+
+def test_a_sync_that_is_launched_without_a_partition_pulls_what_all_of_history_lacks(settings, instance, sandbox):
+    assert launched(settings, instance, {}).success
+
+    settled = {row["Id"] for row in sandbox.store.truth() if row["UpdatedOn"] < NOW - timedelta(minutes=5)}
+    assert landed_ids(settings) >= settled
+
+
+def test_a_repull_of_days_outside_the_runs_partition_repulls_them(settings, instance, sandbox, tick):
+    tick()
+    old = min(sandbox.store.by_updated_on.items, key=lambda entry: entry.updated_on)
+    day = datetime.fromtimestamp(old.updated_on, UTC).date()
+    sandbox.store.update(old.id, description="FAILED: Your card was declined.", updated_on=old.updated_on)
+
+    days = {"repull_from": f"{day}", "repull_to": f"{day + timedelta(days=1)}"}
+    assert launched(settings, instance, days, **{"dagster/partition": month(NOW)}).success
+
+    with open_warehouse(settings, read_only=True) as connection:
+        row = connection.execute("select description from land.coworker_invoice_histories where id = $1", [old.id])
+        assert row.fetchall() == [("FAILED: Your card was declined.",)]

@@ -1,54 +1,80 @@
 """A sync or a reconciliation from the command line: the assets that Dagster shows, run here and recorded there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
 from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
-from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig, ReconcileConfig, months_to_pull
-from pipelines.land.pull import OnStep
-from pipelines.orchestrate.in_process import ChecksFailedError, run_job
+from pipelines.land.landed_assets import (
+    HISTORIES,
+    RECONCILIATIONS,
+    Landed,
+    PullConfig,
+    ReconcileConfig,
+    find_first_month,
+    months_to_cover,
+)
+from pipelines.land.pull import OnStep, PullReport
+from pipelines.land.warehouse import LANDING, open_warehouse
+from pipelines.model.building import BuiltModel
+from pipelines.orchestrate.in_process import dagster_instance, run_job
 from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
-from pipelines.publish.published_assets import ANALYTICS
 from pipelines.settings import Settings
-
-_ROW_COUNTS = ("rows_new", "rows_changed", "rows_same", "rows_rejected")
-_OFFENDERS = "first_offending_rows"
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did, by the metadata of its assets."""
+    """What a sync did: what each landing step did, and where the published file is."""
 
     run_id: str
-    pulled: str
-    rows_new: int
-    rows_changed: int
-    rows_same: int
-    rows_rejected: int
-    data_requests: int
-    row_count: int
-    path: str
-    rows_deleted: int | None = None
+    landed: tuple[Landed, ...]
+    data_request_count: int
+    path: Path
+
+    @property
+    def row_count(self) -> int:
+        """History entries in the warehouse."""
+        return self.landed[-1].row_count
 
     def __str__(self) -> str:
         """Two lines for a person."""
-        deleted = "" if self.rows_deleted is None else f"{self.rows_deleted} gone, "
+        pulled, *compared = [landed.report for landed in self.landed]
+        rows = [report.rows for report in (pulled, *compared)]
+        deleted = f"{compared[0].deleted_count} deleted, " if compared else ""
         return (
-            f"Pulled {self.pulled}: {self.rows_new} new, {self.rows_changed} changed, {self.rows_same} unchanged, "
-            f"{deleted}{self.rows_rejected} rejected, in {self.data_requests} requests.\n"
+            f"Pulled {pulled.pulled or 'nothing, for nothing was missing'}: {sum(each.new for each in rows)} new, "
+            f"{sum(each.changed for each in rows)} changed, {sum(each.same for each in rows)} unchanged, "
+            f"{deleted}{sum(each.rejected for each in rows)} rejected, "
+            f"in {self.data_request_count} requests.\n"
             f"Published {self.path}; the warehouse holds {self.row_count} history entries."
         )
+
+
+@dataclass
+class _Told:
+    """What the steps of a run told, and who is shown the progress of its pull."""
+
+    on_step: OnStep
+    landed: list[Landed] = field(default_factory=list)
+    broken: list[BuiltModel] = field(default_factory=list)
+
+    def __call__(self, result: object) -> None:
+        if isinstance(result, PullReport):
+            self.on_step(result)
+        elif isinstance(result, Landed):
+            self.landed.append(result)
+        elif isinstance(result, BuiltModel) and result.broken:
+            self.broken.append(result)
 
 
 def run_sync(settings: Settings, on_step: OnStep, config: PullConfig, *, verbose: bool = False) -> SyncReport:
     """Pull what the ledger lacks (narrowed or forced by `config`), model, check and publish.
 
-    Raises BrokenPromiseError, naming the checks, when a check failed and nothing was published; and whatever the
+    Raises BrokenPromiseError, naming the promises, when one broke and nothing was published; and whatever the
     client, the reader or the warehouse raise.
     """
     return _run(settings, on_step, SYNC_JOB, {HISTORIES: config}, verbose=verbose)
@@ -67,50 +93,44 @@ def _run(
 ) -> SyncReport:
     pull_config = configs[HISTORIES]
     assert isinstance(pull_config, PullConfig)  # noqa: S101 - every job begins with a pull
+    told = _Told(on_step)
+    # Before anything is made: without a login or a role nothing is left behind.
     with NexudusClient(settings) as client:
-        client.log_in()  # before the warehouse is made: who cannot log in leaves nothing behind
-        months = months_to_pull(settings, client, pull_config)
-        asked_before = client.data_request_count
-    try:
-        result = run_job(
-            settings,
-            # A command that is killed could not give its place in the pool back; the lock on the file does for two.
-            build_definitions(settings, on_step=on_step, pool=None),
-            job_name,
-            months=months,
-            ops={key.to_python_identifier(): {"config": config.model_dump()} for key, config in configs.items()},
-            verbose=verbose,
-        )
-    except ChecksFailedError as error:
-        raise BrokenPromiseError(_said(error.checks)) from None
-    landed = [_metadata(result, key) for key in configs]
-    return SyncReport(
-        run_id=result.run_id,
-        path=_metadata(result, ANALYTICS)["path"],
-        pulled=landed[0]["pulled"],
-        row_count=landed[-1]["dagster/row_count"],
-        data_requests=asked_before + sum(metadata["data_requests"] for metadata in landed),
-        rows_deleted=landed[-1].get("rows_deleted"),
-        **{name: sum(metadata[name] for metadata in landed) for name in _ROW_COUNTS},
-    )
+        client.log_in()
+        with open_warehouse(settings, limits=LANDING) as connection:
+            find_first_month(settings, connection, client)
+    with dagster_instance(settings) as instance:
+        shown = instance.get_materialized_partitions(HISTORIES)
+        with open_warehouse(settings, limits=LANDING) as connection:
+            months = months_to_cover(settings, connection, pull_config, shown=shown)
+        try:
+            run_id = run_job(
+                instance,
+                # A command that is killed could not give its place in the pool back; the lock on the file does for two.
+                build_definitions(settings, tell=told, pool=None),
+                job_name,
+                months=months,
+                ops={key.to_python_identifier(): {"config": given.model_dump()} for key, given in configs.items()},
+                verbose=verbose,
+            )
+        except dg.DagsterError:
+            if told.broken:
+                raise BrokenPromiseError(_sentence(told.broken)) from None
+            raise
+    asked = client.data_request_count + sum(landed.data_request_count for landed in told.landed)
+    return SyncReport(run_id, tuple(told.landed), asked, settings.analytics_path.absolute())
 
 
-def _metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-    materialization = next(
-        event.materialization for event in reversed(result.get_asset_materialization_events()) if event.asset_key == key
-    )
-    return {name: value.value for name, value in materialization.metadata.items()}
-
-
-def _said(broken: Iterable[dg.AssetCheckEvaluation]) -> str:
+def _sentence(broken: Iterable[BuiltModel]) -> str:
     lines = [
-        f"  {check.asset_key.to_user_string()}: {check.check_name}"
-        + (f", first rows {check.metadata[_OFFENDERS].value}" if _OFFENDERS in check.metadata else "")
-        for check in broken
+        f"  {built.model.table}: {result.name} ({result.sentence}), {result.count} rows, the first: "
+        f"{[{column: str(value) for column, value in row.items()} for row in result.rows]}"
+        for built in broken
+        for result in built.broken
     ]
     return "\n".join(
         [
-            "Nothing was published, the last good file stays: these checks failed. Look at the rows, then sync again.",
+            "Nothing was published, the last good file stays: these promises broke. Look at the rows, then sync again.",
             *lines,
         ]
     )

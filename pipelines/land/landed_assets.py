@@ -1,6 +1,7 @@
 """The landing stage as Dagster assets. Thin: reads the run's partitions and config, calls `pull`, reports metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES as ENTRIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
+from pipelines.foundation.telling import Tell
+from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.ledger import closed_windows, windows_to_pull
 from pipelines.land.pull import (
@@ -35,6 +38,15 @@ RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
 HISTORIES = dg.AssetKey(["land", ENTRIES.table])
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a landing step did: its report, the data requests it took, and the entries that the warehouse then held."""
+
+    report: PullReport
+    data_request_count: int
+    row_count: int
 
 
 class ReconcileConfig(dg.Config):
@@ -62,8 +74,8 @@ class PullConfig(dg.Config):
 
 
 def months(settings: Settings) -> dg.MonthlyPartitionsDefinition:
-    """Months of UpdatedOn (UTC), the current one included."""
-    return dg.MonthlyPartitionsDefinition(start_date=settings.history_start.replace(day=1).isoformat(), end_offset=1)
+    """Months of UpdatedOn (UTC), the current one included. The first stands for all of history before it, too."""
+    return dg.MonthlyPartitionsDefinition(start_date=first_month(settings).isoformat(), end_offset=1)
 
 
 def history_until(settings: Settings, now: datetime) -> Window:
@@ -72,41 +84,67 @@ def history_until(settings: Settings, now: datetime) -> Window:
     return Window(start, max(start, floor_minute(now - timedelta(minutes=settings.settle_minutes))))
 
 
-def months_to_pull(
-    settings: Settings, client: NexudusClient, config: PullConfig, clock: Clock = utc_now
+def months_to_cover(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    config: PullConfig,
+    *,
+    shown: Collection[str],
+    clock: Clock = utc_now,
 ) -> tuple[str, str]:
-    """First and last partition key that a run has to touch. Asks the API only where nothing is closed yet."""
-    with open_warehouse(settings, limits=LANDING) as connection:
-        history = history_until(settings, clock())
-        close_before_first_entry(_pull(settings, connection, client, BEFORE_FIRST_ENTRY), history)
-        return _months_of(_windows(connection, settings, history, config), history)
+    """First and last partition key of what a run has to cover, by a connection that need not write; asks no API.
 
-
-def months_lacking(
-    settings: Settings, connection: duckdb.DuckDBPyConnection, clock: Clock = utc_now
-) -> tuple[str, str]:
-    """First and last partition key of what the warehouse lacks, by a connection that need not write; asks no API."""
+    That is what it has to pull, and the closed months that are not among the partitions `shown` by Dagster as made:
+    it may be another instance than the one that was there when they were pulled.
+    """
     history = history_until(settings, clock())
-    return _months_of(_windows(connection, settings, history, PullConfig()), history)
+    closed = closed_windows(connection, ENTRIES, UPDATED_ON)
+    lacking = _windows(connection, settings, history, config)
+    return _months_of(settings, [*lacking, *_not_shown(settings, closed, shown)], history)
 
 
-def months_lacking_by(settings: Settings, closed: Iterable[Window], clock: Clock = utc_now) -> tuple[str, str]:
+def find_first_month(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, client: NexudusClient, clock: Clock = utc_now
+) -> None:
+    """Close the empty years before the first entry, if that is not done, and keep its month for the partitions."""
+    _close_empty_years(_pull(settings, connection, client, BEFORE_FIRST_ENTRY), settings, clock)
+
+
+def _close_empty_years(pull: Pull, settings: Settings, clock: Clock) -> None:
+    found = close_before_first_entry(pull, history_until(settings, clock()))
+    if found:
+        remember_first_month(settings, found)
+
+
+def _not_shown(settings: Settings, closed: Iterable[Window], shown: Collection[str]) -> list[Window]:
+    """The first minutes of closed months that are no partition yet."""
+    keys = [key for key in months(settings).get_partition_keys() if key not in shown]
+    starts = [datetime.fromisoformat(key).replace(tzinfo=UTC) for key in keys]
+    closed = list(closed)
+    return [Window(start, start + MINUTE) for start in starts if any(start in window for window in closed)]
+
+
+def months_to_cover_by(settings: Settings, closed: Iterable[Window], clock: Clock = utc_now) -> tuple[str, str]:
     """The same where only the closed minutes are known; all of history where none are."""
     history = history_until(settings, clock())
-    return _months_of(windows_to_pull(history, closed, lookback_of(settings)), history)
+    return _months_of(settings, windows_to_pull(history, closed, lookback_of(settings)), history)
 
 
-def _months_of(windows: Iterable[Window], history: Window) -> tuple[str, str]:
+def _months_of(settings: Settings, windows: Iterable[Window], history: Window) -> tuple[str, str]:
     windows = list(windows)
-    first = min((window.start for window in windows), default=history.end)
+    first = max(_start(settings), min((window.start for window in windows), default=history.end))
     last = max((window.end - MINUTE for window in windows), default=history.end)
     return f"{first:%Y-%m-01}", f"{last:%Y-%m-01}"
 
 
 def landed_assets(
-    settings: Settings, on_step: OnStep, clock: Clock = utc_now, *, pool: str | None = None
+    settings: Settings, tell: Tell, clock: Clock = utc_now, *, pool: str | None = None
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The API's endpoint as Dagster sees it, and the tables it lands in. `pool` is the one of those who write."""
+    """The API's endpoint as Dagster sees it, and the tables it lands in.
+
+    `tell` is given the `PullReport` before the first answer and after each, then a `Landed`; `pool` is the concurrency
+    pool of the steps that write the warehouse.
+    """
     api = dg.AssetSpec(
         API,
         group_name="extract",
@@ -127,28 +165,28 @@ def landed_assets(
         "a run pulls what the ledger `land.windows` lacks in its months, so a second one asks almost nothing.",
     )
     def coworker_invoice_histories(context: dg.AssetExecutionContext, config: PullConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
-        asked = context.partition_time_window
-        partitions = Window(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
+        partitions = _partitions(context, settings)
         with (
             retried_by_tag(context),
             NexudusClient(settings) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
-            pull = _pull(settings, connection, client, context.run.run_id, on_step)
+            pull = _pull(settings, connection, client, context.run.run_id, tell)
             with recorded_run(pull, client, "sync", clock):
                 if history.start in partitions:
-                    close_before_first_entry(pull, history)
-                windows = [w.meet(partitions) for w in _windows(connection, settings, history, config)]
-                pull.read(UPDATED_ON, [window for window in windows if not window.is_empty])
+                    _close_empty_years(pull, settings, clock)
+                pull.read(UPDATED_ON, _windows(connection, settings, history, config, partitions))
                 if history.end in partitions:
                     for axis in ENTRIES.further_axes:
                         pull.read(
                             axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
                         )
             state = read_status(connection, ENTRIES, history.start, None, clock())
+            landed = _landed(connection, client, pull.report)
+            tell(landed)
             return dg.MaterializeResult(
-                metadata=_metadata(connection, client, pull.report) | _coverage(state),
+                metadata=_metadata(client, landed) | _coverage(state),
                 check_results=[judge_freshness(newest_closed_minute(connection, ENTRIES), clock())],
             )
 
@@ -167,7 +205,7 @@ def landed_assets(
             NexudusClient(settings) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = _pull(settings, connection, client, context.run.run_id, on_step)
+            pull = _pull(settings, connection, client, context.run.run_id, tell)
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
@@ -180,8 +218,10 @@ def landed_assets(
                     covered = Window(closed[0].start, closed[-1].end)
                     start = covered.end - timedelta(days=config.days) if config.days else covered.start
                     reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
+            landed = _landed(connection, client, pull.report)
+            tell(landed)
             return dg.MaterializeResult(
-                metadata=_metadata(connection, client, pull.report) | {"rows_deleted": pull.report.deleted_count}
+                metadata=_metadata(client, landed) | {"rows_deleted": pull.report.deleted_count}
             )
 
     return [api, coworker_invoice_histories, reconciliations]
@@ -211,10 +251,28 @@ def _pull(
     )
 
 
+def _partitions(context: dg.AssetExecutionContext, settings: Settings) -> Window:
+    """The months of the run, the first with all before it; of a run that was started without any, all of history."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return _EVER
+    asked = context.partition_time_window
+    start = asked.start.astimezone(UTC)
+    return Window(start if start > _start(settings) else _EVER.start, asked.end.astimezone(UTC))
+
+
+def _start(settings: Settings) -> datetime:
+    """When the first partition begins."""
+    return datetime.combine(first_month(settings), time(), UTC)
+
+
 def _windows(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, history: Window, config: PullConfig
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    history: Window,
+    config: PullConfig,
+    partitions: Window = _EVER,
 ) -> list[Window]:
-    """What the ledger lacks and the config allows, and what the config forces."""
+    """What the ledger lacks in these partitions and the config allows; and what the config forces, wherever it is."""
     planned = planned_windows(
         connection,
         ENTRIES,
@@ -223,14 +281,20 @@ def _windows(
         lookback=lookback_of(settings),
         page_size=settings.page_size,
     )
-    allowed = [window.meet(config.window()) for window in planned]
-    return merge([*allowed, *(window.meet(history) for window in config.repull())])
+    allowed = [window.meet(config.window()).meet(partitions) for window in planned]
+    forced = [window.meet(history) for window in config.repull()]
+    return merge([*allowed, *forced])
 
 
-def _metadata(connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport) -> dict[str, Any]:
-    count = connection.execute(f"select count(*) from {ENTRIES.rows}").fetchone() or (0,)  # noqa: S608
+def _landed(connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport) -> Landed:
+    ((row_count,),) = connection.execute(f"select count(*) from {ENTRIES.rows}").fetchall()  # noqa: S608
+    return Landed(report, client.data_request_count, row_count)
+
+
+def _metadata(client: NexudusClient, landed: Landed) -> dict[str, Any]:
+    report = landed.report
     return {
-        "dagster/row_count": int(count[0]),
+        "dagster/row_count": landed.row_count,
         "pulled": report.pulled or "nothing was missing",
         "rows_new": report.rows.new,
         "rows_changed": report.rows.changed,

@@ -160,19 +160,21 @@ def _in_parts(
             return
 
 
-def close_before_first_entry(pull: Pull, history: Window) -> None:
+def close_before_first_entry(pull: Pull, history: Window) -> datetime | None:
     """Close the empty years before the first entry, by one request, where the beginning of `history` is not closed.
 
-    Without it a first sync would touch every month since NEXUDUS_HISTORY_START.
+    Returns when the first entry is, where that was asked and there is one. Without it a first sync would touch every
+    month since NEXUDUS_HISTORY_START.
     """
     closed = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)
     before = Window(history.start, min(closed[0].start, history.end) if closed else history.end)
     if before.is_empty:
-        return
+        return None
     answer, first = first_instant(pull.source, UPDATED_ON, before, Dialect(pull.page_size))
     if first:
         nothing = msgspec.structs.replace(answer, records=[], rejected=[])
         pull.land(UPDATED_ON, Step(nothing, Window(before.start, floor_minute(first))))
+    return first
 
 
 def planned_windows(

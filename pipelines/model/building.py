@@ -49,6 +49,20 @@ class BuiltModel:
     row_count: int
     checks: tuple[CheckResult, ...]
 
+    @property
+    def broken(self) -> tuple[CheckResult, ...]:
+        """The promises that do not hold."""
+        return tuple(result for result in self.checks if not result.passed)
+
+
+def promises_of(model: SqlModel) -> dict[str, str]:
+    """What is checked of a model's table: each promise's sentence by its name."""
+    return (
+        {DOCUMENTED_CHECK: DOCUMENTED}
+        | {promise.name: f"{promise.kind}: {promise.text}" for promise in model.promises}
+        | {test.name: test.description for test in model.tests}
+    )
+
 
 def prepare(connection: duckdb.DuckDBPyConnection, reporting_timezone: str = "UTC") -> None:
     """Gives a connection what the models need: the schema, the reporting zone, the macros of `sql/model/macros`."""

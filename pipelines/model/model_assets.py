@@ -1,4 +1,4 @@
-"""Dagster's view of the models: an asset a table, an asset check a promise, all read from the files' own headers."""
+"""Dagster's view of the models: an asset a table, with one check of all its promises, read from the files' headers."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from pipelines.foundation.telling import Tell
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.model import building, rules
 from pipelines.model.sql_models import SqlModel, load_models
@@ -15,6 +16,7 @@ from pipelines.settings import Settings
 
 OpenWarehouse = Callable[[Settings], AbstractContextManager[duckdb.DuckDBPyConnection]]
 GROUP = "model"
+PROMISES_CHECK = "promises_hold"
 
 
 def model_assets(
@@ -22,14 +24,17 @@ def model_assets(
     open_warehouse: OpenWarehouse,
     models: Iterable[SqlModel] | None = None,
     *,
+    tell: Tell = lambda _: None,
     pool: str | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """The rules, then every model of `sql/model`, each with its blocking checks. Opens no database until one runs.
+    """The rules, then every model of `sql/model`, each with its blocking check. Opens no database until one runs.
 
-    `models` spares reading them again; `pool` is the concurrency pool of those who write the warehouse.
+    `models` saves reading them again; `tell` is given each `BuiltModel`; `pool` is the concurrency pool of the steps
+    that write the warehouse.
     """
     return [_rules_asset(settings, open_warehouse, pool)] + [
-        _model_asset(model, settings, open_warehouse, pool) for model in (load_models() if models is None else models)
+        _model_asset(model, settings, open_warehouse, tell, pool)
+        for model in (load_models() if models is None else models)
     ]
 
 
@@ -60,7 +65,7 @@ def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | 
 
 
 def _model_asset(
-    model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse, pool: str | None
+    model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse, tell: Tell, pool: str | None
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(model.table),
@@ -71,13 +76,14 @@ def _model_asset(
         metadata={"dagster/column_schema": _column_schema(model, {})},
         code_version=model.version,
         pool=pool,
-        check_specs=_check_specs(model),
+        check_specs=[_check_spec(model)],
     )
     def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
         with open_warehouse(settings) as connection:
             building.prepare(connection, settings.reporting_timezone)
             row_count = building.build(connection, model)
-            results = building.check(connection, model)
+            built = building.BuiltModel(model, row_count, tuple(building.check(connection, model)))
+            tell(built)
             types = building.column_types(connection, model.table)
             trend = trend_table(connection, model.table, types)
         return dg.MaterializeResult(
@@ -86,7 +92,7 @@ def _model_asset(
                 "dagster/column_schema": _column_schema(model, types),
                 "trend": dg.MetadataValue.md(trend or "This table has no months."),
             },
-            check_results=[_check_result(result) for result in results],
+            check_results=[_check_result(built)],
         )
 
     return build_model
@@ -97,22 +103,32 @@ def _upstream(table: str) -> dg.AssetKey | None:
     return {"land": HISTORIES, "model": asset_key(table)}.get(table.partition(".")[0])
 
 
-def _check_specs(model: SqlModel) -> list[dg.AssetCheckSpec]:
-    sentences = {building.DOCUMENTED_CHECK: building.DOCUMENTED}
-    sentences |= {promise.name: f"{promise.kind}: {promise.text}" for promise in model.promises}
-    sentences |= {test.name: test.description for test in model.tests}
-    return [
-        dg.AssetCheckSpec(name, asset=asset_key(model.table), description=sentence, blocking=True)
-        for name, sentence in sentences.items()
+def _check_spec(model: SqlModel) -> dg.AssetCheckSpec:
+    promises = "\n".join(f"- `{name}`: {sentence}" for name, sentence in building.promises_of(model).items())
+    return dg.AssetCheckSpec(
+        PROMISES_CHECK,
+        asset=asset_key(model.table),
+        description=f"Every promise about the table holds; where one breaks, nothing is published.\n\n{promises}",
+        blocking=True,
+    )
+
+
+def _check_result(built: building.BuiltModel) -> dg.AssetCheckResult:
+    broken = [
+        {
+            "promise": result.name,
+            "sentence": result.sentence,
+            "row_count": result.count,
+            "first_rows": [{column: str(value) for column, value in row.items()} for row in result.rows],
+        }
+        for result in built.broken
     ]
-
-
-def _check_result(result: building.CheckResult) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"offending_row_count": result.count}
-    if result.rows:
-        shown = [{column: str(value) for column, value in row.items()} for row in result.rows]
-        metadata["first_offending_rows"] = dg.MetadataValue.json(shown)
-    return dg.AssetCheckResult(check_name=result.name, passed=result.passed, metadata=metadata)
+    return dg.AssetCheckResult(
+        check_name=PROMISES_CHECK,
+        passed=not broken,
+        description="; ".join(f"{one['promise']}: {one['row_count']} rows break it" for one in broken) or None,
+        metadata={"promise_count": len(built.checks), "broken_promises": broken},
+    )
 
 
 def _column_schema(model: SqlModel, types: dict[str, str]) -> dg.TableSchema:

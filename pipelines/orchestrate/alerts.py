@@ -21,6 +21,7 @@ from pipelines.extract.failures import BadRequestError, EntryRefusedError
 from pipelines.extract.histories import HISTORIES
 from pipelines.land.freshness import judge_freshness, newest_closed_minute
 from pipelines.land.warehouse import open_warehouse
+from pipelines.orchestrate.dagster_internals import failing_checks
 from pipelines.settings import Clock, Settings, utc_now
 
 _POST_SECONDS = 10
@@ -152,7 +153,8 @@ def _failure_lines(settings: Settings, context: dg.RunFailureSensorContext) -> I
         yield "It was cut off: its process died, or it ran for too long."
     broken = _broken_checks(context.instance, run.run_id)
     for check in broken:
-        yield f"{check.asset_key.to_user_string()}: {check.check_name} does not hold; the last good file stays."
+        said = check.description or f"{check.check_name} does not hold"
+        yield f"{check.asset_key.to_user_string()}: {said}; the last good file stays."
     for event in failures if not broken else ():
         yield f"{event.step_key}: {reason_of(getattr(event.event_specific_data, 'error', None))}"
     if settings.dagster_url:
@@ -178,15 +180,10 @@ def _will_be_retried(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def _failing(instance: dg.DagsterInstance, check_keys: Collection[dg.AssetCheckKey]) -> dict[str, tuple[str, str]]:
     """The checks whose latest evaluation failed: severity and what it said, by name."""
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(check_keys))
-    failing = {}
-    for key, record in latest.items():
-        event = record.event.dagster_event if record.event and record.status.value == "FAILED" else None
-        if event is not None:
-            found = event.asset_check_evaluation_data
-            name = f"{key.asset_key.to_user_string()}: {key.name}"
-            failing[name] = (found.severity.value, found.description or "does not hold")
-    return failing
+    return {
+        f"{key.asset_key.to_user_string()}: {key.name}": (found.severity.value, found.description or "does not hold")
+        for key, found in failing_checks(instance, check_keys).items()
+    }
 
 
 def _kinds(error: type[PipelineError]) -> Iterator[type[PipelineError]]:

@@ -1,35 +1,50 @@
 """Runs a Dagster job here and now, without a server, and records it in Dagster's own instance."""
 
 import os
-import uuid
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from pipelines.foundation.private_files import make_private_folder
+from pipelines.orchestrate.dagster_internals import record_under_code_location
+from pipelines.publish.releases import replace_file
 from pipelines.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]
-
-
-class ChecksFailedError(Exception):
-    """Checks that block did not hold, so the run stopped; `checks` are those."""
-
-    def __init__(self, checks: Sequence[dg.AssetCheckEvaluation]) -> None:
-        super().__init__(", ".join(check.check_name for check in checks))
-        self.checks = checks
+# What version 0.1.0 wrote into dagster.yaml: a storage class of ours, and the launcher where it then was.
+_STORAGE_COMMENT = re.compile(r"^# The stock SQLite files, read and written with connections.*\n", re.MULTILINE)
+_STORAGE = re.compile(
+    r"^  custom:\n    module: pipelines\.dagster_storage\n    class: SteadySqliteStorage\n"
+    r"    config:\n((?:      .*\n)+)",
+    re.MULTILINE,
+)
+_LAUNCHER = re.compile(r"\bpipelines\.run_launcher\b")
 
 
 def use_dagster_home(settings: Settings) -> Path:
-    """The folder of Dagster's instance: DAGSTER_HOME, else `dagster` in the data directory, made if missing."""
+    """The folder of Dagster's instance: DAGSTER_HOME, else `dagster` in the data directory, made if missing.
+
+    A dagster.yaml that names classes of version 0.1.0 is corrected; every other line stays as it is.
+    """
     home = Path(os.environ.get("DAGSTER_HOME") or settings.data_dir / "dagster").absolute()
     make_private_folder(home)
-    if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_bytes(instance_template().read_bytes())
+    file = home / "dagster.yaml"
+    found = (file if file.exists() else instance_template()).read_text(encoding="utf-8")
+    if (wanted := _current(found)) != found or not file.exists():
+        replace_file(file, wanted.encode())
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _current(dagster_yaml: str) -> str:
+    """The file with Dagster's own storage, in the same place, and the launcher where it is now."""
+    text = _STORAGE.sub(lambda found: "  sqlite:\n" + re.sub("^  ", "", found[1], flags=re.MULTILINE), dagster_yaml)
+    return _LAUNCHER.sub("pipelines.orchestrate.dagster_internals", _STORAGE_COMMENT.sub("", text))
 
 
 def instance_template() -> Path:
@@ -38,42 +53,40 @@ def instance_template() -> Path:
     return checkout if checkout.exists() else _PACKAGE / "dagster.yaml"
 
 
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance of these settings."""
+    home = use_dagster_home(settings)
+    # Of two processes that find no tables both would make them, and one would fail.
+    with FileLock(home / "instance.lock"):
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance
+
+
 def run_job(
-    settings: Settings,
+    instance: dg.DagsterInstance,
     definitions: dg.Definitions,
     job_name: str,
     *,
     months: tuple[str, str],
     ops: Mapping[str, Any],
     verbose: bool,
-) -> dg.ExecuteInProcessResult:
-    """Run a job over a range of monthly partitions in this process.
+) -> str:
+    """Run a job over a range of monthly partitions in this process; the run's id.
 
-    An error of an asset is raised as it was; ChecksFailedError where a check stopped the run.
+    An error of an asset is raised as it was; a DagsterError where a check stopped the run.
     """
-    use_dagster_home(settings)
-    run_id = str(uuid.uuid4())
-    with dg.DagsterInstance.get() as instance:
-        try:
-            return definitions.resolve_job_def(job_name).execute_in_process(
-                instance=instance,
-                run_config={
-                    "ops": dict(ops),
-                    "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
-                },
-                run_id=run_id,
-                tags={"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[1]},
-            )
-        except dg.DagsterExecutionInterruptedError:
-            raise KeyboardInterrupt from None
-        except dg.DagsterError:
-            failed = _failed_checks(instance, run_id)
-            if failed:
-                raise ChecksFailedError(failed) from None
-            raise
-
-
-def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
-    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    checks = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
-    return [check for check in checks if not check.passed]
+    record_under_code_location(instance, job_name)
+    try:
+        result = definitions.resolve_job_def(job_name).execute_in_process(
+            instance=instance,
+            run_config={
+                "ops": dict(ops),
+                "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
+            },
+            tags={"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[1]},
+        )
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    return result.run_id

@@ -4,7 +4,7 @@ Every run of them catches up alone: it covers the months from the oldest gap of 
 outage of any length needs no backfill. The tick only finds that range; what is pulled the run decides by the ledger.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import duckdb
 from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.windows import Window
-from pipelines.land.landed_assets import RECONCILIATIONS, months_lacking, months_lacking_by
+from pipelines.land import landed_assets
+from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig
 from pipelines.land.retries import RETRY_TAG
 from pipelines.land.warehouse import open_warehouse
 from pipelines.publish.snapshot import open_published
@@ -101,8 +102,8 @@ def sync_schedules(
 
 
 def _schedule(settings: Settings, plan: _Plan, job: Any, run_config: dict[str, Any]) -> dg.ScheduleDefinition:  # noqa: ANN401 - Dagster keeps the type of unresolved jobs to itself
-    def tick(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        first, last = months_to_cover(settings)
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        first, last = months_to_cover(settings, context.instance.get_materialized_partitions(HISTORIES))
         return dg.RunRequest(
             run_config=run_config,
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
@@ -126,17 +127,19 @@ def _schedule(settings: Settings, plan: _Plan, job: Any, run_config: dict[str, A
         ) from None
 
 
-def months_to_cover(settings: Settings) -> tuple[str, str]:
+def months_to_cover(settings: Settings, shown: Collection[str]) -> tuple[str, str]:
     """First and last month that a run should cover, by the warehouse's ledger; never by the API, and without waiting.
+
+    `shown` are the months that Dagster shows as made.
 
     While a writer holds the warehouse the published copy of its ledger serves, which lacks at most what was read since.
     Where neither can be read it is all of history: the run finds out what is wrong, and is the one to fail.
     """
     try:
         with open_warehouse(settings, read_only=True, wait_seconds=_WAREHOUSE_WAIT_SECONDS) as connection:
-            return months_lacking(settings, connection)
+            return landed_assets.months_to_cover(settings, connection, PullConfig(), shown=shown)
     except (PipelineError, duckdb.Error):
-        return months_lacking_by(settings, _published_ledger(settings))
+        return landed_assets.months_to_cover_by(settings, _published_ledger(settings))
 
 
 def _published_ledger(settings: Settings) -> Iterable[Window]:

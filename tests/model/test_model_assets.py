@@ -1,4 +1,4 @@
-"""In Dagster: an asset a model, a blocking check a promise, and nothing downstream of a broken one."""
+"""In Dagster: an asset a model, one blocking check of its promises, and nothing downstream of a broken one."""
 
 from contextlib import nullcontext
 
@@ -6,7 +6,9 @@ import dagster as dg
 import pytest
 from given import NO_FUNDS, entry, land
 
+from pipelines.model.building import promises_of
 from pipelines.model.model_assets import asset_key, model_assets
+from pipelines.model.sql_models import load_models
 from pipelines.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -58,6 +60,31 @@ def test_a_broken_promise_shows_its_rows_and_nothing_downstream_runs(warehouse, 
     result = dg.materialize([*assets, publish], raise_on_error=False)
     assert not result.success
     assert published == []
-    (broken,) = [each for each in result.get_asset_check_evaluations() if not each.passed]
-    assert (broken.asset_key, broken.check_name) == (asset_key("model.history_entries"), "unique_entry_id")
-    assert broken.metadata["first_offending_rows"].data == [{"entry_id": "1", "row_count": "2"}]
+    (check,) = [each for each in result.get_asset_check_evaluations() if not each.passed]
+    assert check.asset_key == asset_key("model.history_entries")
+    assert check.description == "unique_entry_id: 1 rows break it"
+    (broken,) = check.metadata["broken_promises"].data
+    assert (broken["promise"], broken["row_count"]) == ("unique_entry_id", 1)
+    assert broken["first_rows"] == [{"entry_id": "1", "row_count": "2"}]
+
+
+def test_a_check_names_every_promise_that_it_looks_after():
+    def refuse(_):
+        raise AssertionError
+
+    checks = {spec.asset_key: spec for asset in model_assets(SETTINGS, refuse) for spec in asset.check_specs}
+    models = load_models()
+    assert set(checks) == {asset_key(model.table) for model in models}
+    for model in models:
+        for name, sentence in promises_of(model).items():
+            assert f"- `{name}`: {sentence}" in checks[asset_key(model.table)].description
+
+
+def test_a_model_hands_over_which_of_its_promises_broke(warehouse):
+    land(warehouse, entry(1, None, NO_FUNDS), entry(1, None, NO_FUNDS))
+    told = []
+
+    dg.materialize(model_assets(SETTINGS, lambda _: nullcontext(warehouse), tell=told.append), raise_on_error=False)
+
+    ((table, broken),) = [(built.model.table, built.broken) for built in told if built.broken]
+    assert (table, [result.name for result in broken]) == ("model.history_entries", ["unique_entry_id"])
