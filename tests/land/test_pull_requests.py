@@ -27,7 +27,7 @@ def sync(connection, source, sandbox, run_id):
     history = Window(datetime(2024, 1, 1, tzinfo=UTC), floor_minute(sandbox.clock.now_at()) - 5 * MINUTE)
     windows = planned_windows(connection, HISTORIES, UPDATED_ON, history, lookback=60 * MINUTE, page_size=PAGE)
     Pull(connection, source, page_size=PAGE, run_id=run_id, settle=5 * MINUTE).read(UPDATED_ON, windows)
-    assert ledger.closed_windows(connection, UPDATED_ON) == [history]
+    assert ledger.closed_windows(connection, HISTORIES, UPDATED_ON) == [history]
     check_that_all_is_landed(connection, sandbox, history)
     return sandbox.requests.data_count - asked
 
