@@ -35,9 +35,16 @@ _OPTIONS = {
 
 
 def serve(analytics: Path, port: int = DEFAULT_PORT, address: str = LOOPBACK) -> None:
-    """Serve the dashboard of a published file until stopped. Raises TryAgainLaterError where the port is taken."""
-    from streamlit.web import bootstrap  # noqa: PLC0415 - Streamlit takes a second to import
+    """Serve the dashboard of a published file until stopped.
 
+    Raises TryAgainLaterError where the port is taken, WrongUseError where Streamlit is not installed.
+    """
+    try:
+        from streamlit.web import bootstrap  # noqa: PLC0415 - Streamlit takes a second to import
+    except ImportError:
+        raise WrongUseError(
+            "The dashboard's part of the program is not installed: run `pip install 'nexudus-billing[dashboard]'`."
+        ) from None
     if not 0 < port < 2**16:
         raise WrongUseError(f"{port} is not a port: choose one from 1 to 65535.")
     if _is_taken(address, port):
