@@ -9,11 +9,8 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import re
-import stat
 import struct
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import PipelineError, RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract.failures import TOKEN_PATH, message_in
+from pipelines.foundation.private_files import PRIVATE, make_private_folder, replace_file, unwritable
 from pipelines.settings import Clock, Settings
 
 # How a grant is asked for: form and headers in, status and body out. Retries and pace are the client's.
@@ -92,7 +90,7 @@ class Login:
             return self._token
 
     def _renewed(self, refused: Token | None) -> Token:
-        own_directory(self._settings.data_dir)
+        make_private_folder(self._settings.data_dir)
         with self._alone():
             client_id = self._client_id = self._client_id or _own_client_id(self._settings.data_dir)
             cache = TokenCache(self._settings, client_id)
@@ -106,7 +104,7 @@ class Login:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """One process at a time: a refresh token can be used once only."""
-        lock = FileLock(self._settings.data_dir / "token.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        lock = FileLock(self._settings.data_dir / "token.lock", timeout=_LOCK_SECONDS, mode=PRIVATE)
         try:
             lock.acquire()
         except Timeout:
@@ -236,40 +234,15 @@ def _own_client_id(data_dir: Path) -> str:
     return client_id
 
 
-def own_directory(path: Path) -> None:
-    """Make the data directory, for its owner only, if it is absent. Raises WrongUseError if it cannot be written."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise _unwritable(path, None)
-
-
-def own_file(path: Path) -> None:
-    """Make an empty file that only its owner can read, if it is absent. Raises OSError."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
-
-
 def _replace(path: Path, content: bytes) -> None:
     try:
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(beside).replace(path)
-        except OSError:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        replace_file(path, content)
     except OSError as error:
         raise _unwritable(path.parent, error) from None
 
 
-def _unwritable(path: Path, error: OSError | None) -> WrongUseError:
-    why = f" ({error.strerror})" if error and error.strerror else ""
-    return WrongUseError(f"{path} cannot be written{why}: set NEXUDUS_DATA_DIR to a folder that you may write to.")
+def _unwritable(path: Path, error: OSError) -> PipelineError:
+    return unwritable(path, error, "set NEXUDUS_DATA_DIR to a folder that you may write to.")
 
 
 def _header_safe(text: str, name: str) -> str:

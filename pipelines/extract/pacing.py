@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.errors import WrongUseError
-from pipelines.extract.auth import own_directory, own_file
 from pipelines.extract.failures import LONGEST_WAIT_SECONDS, ThrottledError
+from pipelines.foundation.private_files import make_private_file, make_private_folder
 from pipelines.settings import Clock, Settings
 
 OnWait = Callable[[float, str], None]
@@ -106,9 +106,9 @@ class SharedLedger:
     def __init__(self, path: Path, limits: list[Limit]) -> None:
         self._limits = limits
         self._path = path
-        own_directory(path.parent)
+        make_private_folder(path.parent)
         try:
-            own_file(path)
+            make_private_file(path)
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             self._file.execute("pragma journal_mode = wal")
             self._file.execute("pragma synchronous = normal")

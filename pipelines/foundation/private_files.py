@@ -1,9 +1,14 @@
-"""Files and folders for their owner only, and what has to be on the disk before something else may happen."""
+"""Files and folders for their owner only, swapped in whole, and on the disk before something else may happen."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.errors import WrongUseError
+from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.foundation.duckdb_errors import first_sentence, is_full_disk
+
+PRIVATE = 0o600
 
 
 def make_private_folder(folder: Path) -> None:
@@ -16,6 +21,37 @@ def make_private_folder(folder: Path) -> None:
         raise WrongUseError(f"The folder {folder} cannot be written to: set NEXUDUS_DATA_DIR or fix its permissions.")
 
 
+def make_private_file(file: Path) -> None:
+    """Make an empty file for its owner only, if it is absent. Raises OSError."""
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, PRIVATE))
+
+
+@contextmanager
+def written_aside(file: Path) -> Iterator[Path]:
+    """A name in the same folder to write to; once that has succeeded it is the file, private and on the disk."""
+    building = file.with_name(f".{file.stem}.{os.getpid()}.building{file.suffix}")
+    try:
+        yield building
+        settle(building)
+        building.replace(file)
+        sync_to_disk(file.parent)
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a small file aside and swap it in. Raises OSError."""
+    with written_aside(file) as building:
+        make_private_file(building)
+        building.write_bytes(content)
+
+
+def settle(file: Path) -> None:
+    """Have a file that another library wrote be private and on the disk."""
+    file.chmod(PRIVATE)
+    sync_to_disk(file)
+
+
 def sync_to_disk(path: Path) -> None:
     """Have a file, or a folder's list of names, survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -23,3 +59,14 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def unwritable(path: object, error: Exception, advice: str) -> PipelineError:
+    """What to tell the person for whom a path could not be written: another time where the disk is full."""
+    reason = getattr(error, "strerror", None) or first_sentence(error)
+    if is_full_disk(error):
+        return TryAgainLaterError(
+            f"{path} cannot be written ({reason}): make room on its disk and run the command again; what was there "
+            "before is kept."
+        )
+    return WrongUseError(f"{path} cannot be written ({reason}): {advice}")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from pipelines.foundation.private_files import sync_to_disk
+from pipelines.foundation.private_files import make_private_file, sync_to_disk
 
 # Three headers of 4 KiB, then the blocks: https://duckdb.org/docs/stable/internals/storage
 _HEADERS_SIZE = 3 * 4096
@@ -89,7 +89,8 @@ def _journal(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None
     """A copy of what a checkpoint may write over, there until the checkpoint has ended well."""
     unfinished = file.with_name(f"{file.name}.journal.new")
     digest = sha256()
-    with open(unfinished, "wb", opener=_private) as journal:
+    make_private_file(unfinished)
+    with unfinished.open("wb") as journal:
         for offset, block in _blocks_written_over(connection, file):
             for part in (_PLACE.pack(offset, len(block)), block):
                 digest.update(part)
@@ -100,10 +101,6 @@ def _journal(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None
     sync_to_disk(file.parent)
     yield
     _journal_path(file).unlink()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
 
 
 def _blocks_written_over(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[tuple[int, bytes]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.duckdb_errors import quoted
 from pipelines.foundation.transactions import transaction
-from pipelines.land.duckdb_errors import quoted
 from pipelines.settings import Settings
 
 _POSTGRES = "ducklake:postgres:"

@@ -73,7 +73,9 @@ def require_up_to_date(connection: duckdb.DuckDBPyConnection, entities: Iterable
     entities = list(entities)
     tables = _tables(connection)
     _refuse_newer(connection, tables, entities)
-    if _version(connection, tables) < len(migrations()) or any(_lacks_columns(tables, entity) for entity in entities):
+    expected = {file.stem for file in sql_folder("land").glob("*.sql")}.union(*(_tables_of(one) for one in entities))
+    is_older = _version(connection, tables) < len(migrations()) or not expected <= tables.keys()
+    if is_older or any(_lacks_columns(tables, entity) for entity in entities):
         raise WrongUseError(
             "An older version of nexudus-billing made this warehouse: run `nexudus-billing sync`, which brings it up "
             "to date first."
@@ -103,6 +105,10 @@ def _refuse_newer(connection: duckdb.DuckDBPyConnection, tables: _Tables, entiti
             f"A newer version of nexudus-billing, {made_by}, made this warehouse, and this is {program_version()}: "
             "upgrade the program, or put back a copy of the warehouse from before its upgrade."
         )
+
+
+def _tables_of(entity: Entity) -> set[str]:
+    return {entity.table, entity.versions_table}
 
 
 def _columns_of(entity: Entity) -> set[str]:

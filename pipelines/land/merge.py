@@ -93,20 +93,20 @@ def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) ->
         return RowCounts()
     page = _frame(entity, rows)
     with readable(connection, page=page, page_ids=page["id"].to_frame()):
-        connection.execute(merge_sql("1_known", entity))
-        connection.execute(merge_sql("2_seen", entity))
-    connection.execute(merge_sql("3_observed", entity))
-    ((new, changed, unchanged, late),) = connection.execute(merge_sql("4_counts", entity)).fetchall()
+        connection.execute(merge_sql("known", entity))
+        connection.execute(merge_sql("seen", entity))
+    connection.execute(merge_sql("observed", entity))
+    ((new, changed, unchanged, late),) = connection.execute(merge_sql("counts", entity)).fetchall()
     # Each of these reads or writes a table, and most answers of a first sync need the first two alone.
     for statement, count in (
-        ("5_new_rows", new),
-        ("6_new_versions", new),
-        ("7_outdated_rows", changed),
-        ("8_changed_rows", changed),
-        ("9_changed_versions", changed),
-        ("10_unchanged_rows", unchanged),
-        ("11_late_rows", late),
-        ("12_late_versions", late),
+        ("new_rows", new),
+        ("new_versions", new),
+        ("outdated_rows", changed),
+        ("changed_rows", changed),
+        ("changed_versions", changed),
+        ("unchanged_rows", unchanged),
+        ("late_rows", late),
+        ("late_versions", late),
     ):
         if count:
             connection.execute(merge_sql(statement, entity))

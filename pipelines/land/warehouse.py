@@ -14,8 +14,8 @@ from typing import Protocol
 import duckdb
 
 from pipelines.errors import PipelineError, TryAgainLaterError
+from pipelines.foundation.duckdb_errors import first_sentence, holder_of_file, is_full_disk
 from pipelines.foundation.private_files import make_private_folder
-from pipelines.land.duckdb_errors import first_sentence, holder_of_file, is_full_disk
 from pipelines.land.lake import Lake
 from pipelines.land.layout import bring_up_to_date, require_up_to_date
 from pipelines.land.warehouse_file import WarehouseFile

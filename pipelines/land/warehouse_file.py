@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.duckdb_errors import first_sentence, quoted
+from pipelines.foundation.private_files import PRIVATE
 from pipelines.foundation.transactions import transaction
 from pipelines.land import checkpoints
-from pipelines.land.duckdb_errors import first_sentence, quoted
 from pipelines.settings import Settings
 
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
@@ -78,7 +79,7 @@ class WarehouseFile:
 
     def begin_writing(self, connection: duckdb.DuckDBPyConnection) -> None:  # noqa: ARG002 - a lake needs it
         """The file is for its owner only."""
-        Path(self.name).chmod(0o600)
+        Path(self.name).chmod(PRIVATE)
 
     @contextmanager
     def writing_alone(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:

@@ -10,9 +10,8 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
-from pipelines.foundation.private_files import make_private_folder
+from pipelines.foundation.private_files import make_private_folder, replace_file
 from pipelines.orchestrate.dagster_internals import record_under_code_location
-from pipelines.publish.releases import replace_file
 from pipelines.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from pipelines.errors import BrokenPromiseError, WrongUseError
+from pipelines.errors import BrokenPromiseError
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import COPYING, sparingly
-from pipelines.foundation.private_files import make_private_folder, sync_to_disk
+from pipelines.foundation.private_files import make_private_folder, settle, unwritable
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.transactions import transaction
 from pipelines.land.layout import program_version
@@ -85,8 +85,7 @@ def publish(
                         least_bytes=COPYING,
                     )
                 _check_that_it_reads_back(building, row_counts)
-                building.chmod(0o600)
-                sync_to_disk(building)
+                settle(building)
                 made = Release(
                     release_number=number,
                     published_at=published_at,
@@ -100,10 +99,8 @@ def publish(
             finally:
                 _sweep(target)
     except (OSError, *_DISK_ERRORS) as error:
-        raise WrongUseError(
-            f"{target} cannot be written ({_reason(error)}): check NEXUDUS_ANALYTICS and the disk. The file published "
-            "before is unchanged."
-        ) from None
+        advice = "check NEXUDUS_ANALYTICS and its permissions. The file published before is unchanged."
+        raise unwritable(target, error, advice) from None
     return Published(target, made.byte_count, made.sha256, row_counts, number)
 
 
@@ -266,7 +263,3 @@ def _sweep(target: Path) -> None:
     """Remove unfinished files of an earlier publisher. Only one runs at a time, so none is in use."""
     for stale in target.parent.glob(f".{target.name}.*.building*"):
         stale.unlink(missing_ok=True)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import WrongUseError
-from pipelines.foundation.private_files import make_private_folder, sync_to_disk
+from pipelines.foundation.private_files import make_private_folder, settle, unwritable
 from pipelines.publish import releases
 from pipelines.publish.snapshot import Snapshot, open_snapshot
 
@@ -46,8 +45,7 @@ def publish_parquet(analytics: Path) -> Path:
                 _sweep(folder)
             _prune(folder)
     except (OSError, duckdb.IOException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise WrongUseError(f"{folder} cannot be written ({reason}): check the disk.") from None
+        raise unwritable(folder, error, "check its permissions.") from None
     return folder / "current"
 
 
@@ -56,8 +54,7 @@ def _write(snapshot: Snapshot, building: Path) -> None:
         file = building / table / f"{table}.parquet"
         make_private_folder(file.parent)
         snapshot.copy_to(f'from "{table}"', file, "format parquet, compression zstd")
-        file.chmod(0o600)
-        sync_to_disk(file)
+        settle(file)
 
 
 def _point(link: Path, name: str) -> None:

@@ -5,7 +5,6 @@ hard link where possible, so that the newest takes no extra space.
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
-from pipelines.foundation.private_files import make_private_folder, sync_to_disk
+from pipelines.foundation.private_files import PRIVATE, make_private_folder, replace_file, sync_to_disk
 
 KEPT_COUNT = 3
 
@@ -61,7 +60,7 @@ def read_manifest(target: Path) -> Manifest:
 def one_publisher(target: Path) -> Iterator[None]:
     """Holds a lock, so that other publishers of this file wait and release numbers only increase."""
     lock = target.with_name(f".{target.name}.lock")
-    with FileLock(lock, mode=0o600):
+    with FileLock(lock, mode=PRIVATE):
         yield
 
 
@@ -86,18 +85,6 @@ def release(target: Path, building: Path, made: Release) -> None:
     building.replace(target)
     sync_to_disk(target.parent)
     _prune(target, {one.file for one in manifest.releases})
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file under another name and swap it in, readable by its owner only."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.building")
-    try:
-        aside.write_bytes(content)
-        aside.chmod(0o600)
-        sync_to_disk(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def kept_name(target: Path, number: int) -> str:

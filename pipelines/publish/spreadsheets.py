@@ -1,9 +1,7 @@
 """Exports of the published tables as CSV and XLSX, in which no cell is a formula."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +13,7 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import WrongUseError
-from pipelines.foundation.private_files import make_private_folder
+from pipelines.foundation.private_files import make_private_folder, unwritable, written_aside
 from pipelines.publish.snapshot import Snapshot
 
 Format = Literal["csv", "xlsx"]
@@ -60,10 +58,7 @@ def export(
             return Exported([_csv(snapshot, table, folder) for table in chosen], [])
         return _xlsx(snapshot, chosen, folder, sheet_rows)
     except (OSError, duckdb.IOException, XlsxWriterException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise WrongUseError(
-            f"{folder} cannot be written ({reason}): check the disk, or name another with --to."
-        ) from None
+        raise unwritable(folder, error, "check its permissions, or name another with --to.") from None
 
 
 def escape_formula(text: str) -> str:
@@ -80,7 +75,7 @@ def _csv(snapshot: Snapshot, table: str, folder: Path) -> Path:
         else f'"{name}"'
         for name, kind in snapshot.columns(table).items()
     )
-    with _aside(file) as building:
+    with written_aside(file) as building:
         snapshot.copy_to(f'select {columns} from "{table}"', building, "format csv, header")  # noqa: S608 - our tables
     return file
 
@@ -96,7 +91,7 @@ def _xlsx(snapshot: Snapshot, tables: list[str], folder: Path, sheet_rows: int) 
         "nan_inf_to_errors": True,
         "default_date_format": "yyyy-mm-dd",
     }
-    with _aside(file) as building, xlsxwriter.Workbook(str(building), options) as workbook:
+    with written_aside(file) as building, xlsxwriter.Workbook(str(building), options) as workbook:
         bold, instant = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         for table in tables:
             row_count = snapshot.rows(f'select count(*) as count from "{table}"')[0]["count"]  # noqa: S608 - our tables
@@ -146,15 +141,3 @@ def _write(sheet: Worksheet, row: int, column: int, value: object, instant: obje
             sheet.write_datetime(row, column, value)
         case _:
             sheet.write_string(row, column, str(value)[:32_767])
-
-
-@contextmanager
-def _aside(file: Path) -> Iterator[Path]:
-    """A temporary name in the same folder to write to; renamed to the file when writing succeeds."""
-    building = file.with_name(f".{file.stem}.{os.getpid()}.building{file.suffix}")
-    try:
-        yield building
-        building.chmod(0o600)
-        building.replace(file)
-    finally:
-        building.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.private_files import replace_file, unwritable
 from pipelines.record.entries import Entry, faults_of, tidied
 from pipelines.record.states import OutboxEntry
 
@@ -87,12 +87,9 @@ def check_writable(path: Path) -> None:
 
 def _replace(path: Path, text: str) -> None:
     try:
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made 0600
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(beside).replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        raise WrongUseError(f"The result file {path} cannot be written ({error.strerror}).") from None
+        raise unwritable(f"The result file {path}", error, "choose another with --result.") from None
 
 
 def _text_of(path: Path) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
-from pipelines.extract.auth import own_directory
+from pipelines.foundation.private_files import PRIVATE, make_private_folder
 from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.record.entries import Entry
 from pipelines.record.states import Event, OutboxEntry, PlannedAgain, State, after
@@ -71,8 +71,8 @@ class Outbox:
 def sending_alone(settings: Settings, wait_seconds: float = _WAIT_FOR_SENDER_SECONDS) -> Iterator[None]:
     """Lock the outbox: one sender at a time. Raises TryAgainLaterError if another does not end in time."""
     path = warehouse_of(settings).senders_lock
-    own_directory(path.parent)
-    lock = FileLock(path, timeout=wait_seconds, mode=0o600)
+    make_private_folder(path.parent)
+    lock = FileLock(path, timeout=wait_seconds, mode=PRIVATE)
     try:
         lock.acquire()
     except Timeout:

@@ -9,8 +9,7 @@ from typing import Any
 import vl_convert
 
 from pipelines.errors import WrongUseError
-from pipelines.foundation.private_files import make_private_folder
-from pipelines.publish.releases import replace_file
+from pipelines.foundation.private_files import make_private_folder, replace_file, unwritable
 from pipelines.publish.snapshot import Row, Snapshot
 from pipelines.show import charts, figure_tables, markup
 from pipelines.show import readable_values as as_text
@@ -69,7 +68,7 @@ def write_report(snapshot: Snapshot, file: Path, now: datetime, period_code: str
     try:
         replace_file(file, page.encode())
     except OSError as error:
-        raise WrongUseError(f"{file} cannot be written ({error.strerror}): check the disk.") from None
+        raise unwritable(file, error, "check its permissions.") from None
     return file
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import RefusedError, WrongUseError
-from pipelines.extract.auth import one_time_code, own_directory, read_token
+from pipelines.extract.auth import one_time_code, read_token
 from pipelines.extract.histories import HISTORIES
+from pipelines.foundation.private_files import make_private_folder
 from pipelines.sandbox.tokens import User
 
 ONE = {"page": "1", "size": "1"}
@@ -120,7 +121,7 @@ def test_another_user_never_gets_the_token_of_the_first(small_sandbox, client_fo
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", "null", '{"key": 3}'])
 def test_a_broken_cache_file_only_costs_a_login(small_sandbox, client_for, settings_for, kept):
-    own_directory(data_dir := settings_for(small_sandbox.base_url).data_dir)
+    make_private_folder(data_dir := settings_for(small_sandbox.base_url).data_dir)
     (data_dir / "token.json").write_text(kept)
     assert client_for(small_sandbox).get(HISTORIES.path, ONE).status == 200
 
@@ -202,19 +203,20 @@ def test_a_client_id_that_no_header_can_carry_is_refused_before_it_is_sent(small
 def test_an_unwritable_data_directory_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(WrongUseError, match="NEXUDUS_DATA_DIR"):
-        own_directory(tmp_path / "data")
+        make_private_folder(tmp_path / "data")
 
 
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongUseError, match="NEXUDUS_DATA_DIR"):
-        own_directory(tmp_path / "file" / "data")
+        make_private_folder(tmp_path / "file" / "data")
 
 
 _ONE_CLIENT = """
 import sys
 from pathlib import Path
 from pipelines.extract.client import NexudusClient
+from pipelines.foundation.private_files import make_private_folder
 from pipelines.settings import Settings
 settings = Settings(_env_file=None, base_url=sys.argv[1], data_dir=Path(sys.argv[2]), username="admin@example.com",
                     password="sandbox", request_spacing_ms=0, requests_per_minute=0, requests_per_hour=0)

@@ -110,7 +110,7 @@ import resource, signal, sys
 sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from landed_canaries import modelled_warehouse
-from pipelines.errors import WrongUseError
+from pipelines.errors import TryAgainLaterError
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish
 from pipelines.publish.parquet import publish_parquet
@@ -124,7 +124,7 @@ with modelled_warehouse() as connection:
                     lambda: publish_parquet(target)):
         try:
             attempt()
-        except WrongUseError as error:
+        except TryAgainLaterError as error:
             print(error)
 """
 
@@ -134,7 +134,7 @@ def test_a_disk_that_is_full_keeps_the_last_file_and_is_said(target, tmp_path, l
     command = [sys.executable, "-c", FULL_DISK, str(target), str(largest_file_bytes), str(Path(__file__).parent)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "cannot be written" in ran.stdout.splitlines()[0]
-    assert "The file published before is unchanged." in ran.stdout.splitlines()[0]
+    assert "what was there before is kept." in ran.stdout.splitlines()[0]
     with open_snapshot(target) as snapshot:
         assert snapshot.about.release_number == 1
     assert not list(target.parent.rglob("*building*"))

@@ -3,7 +3,12 @@
 import re
 from pathlib import Path
 
-_DISK_TAKES_NO_MORE = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
+_DISK_TAKES_NO_MORE = (
+    "No space left on device",
+    "File too large",
+    "Disk quota exceeded",
+    "Could not write",
+)
 
 
 def is_full_disk(error: Exception) -> bool:
