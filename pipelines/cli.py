@@ -2,40 +2,42 @@
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, time
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.command.terminal import Verbosity, err, out, plain, progress, run_verb, say, say_json
+from pipelines.command.terminal import Verbosity, err, out, plain, program, progress, run_verb, say, say_json
 from pipelines.errors import WrongUseError
-from pipelines.sandbox.command import sandbox_command
-from pipelines.settings import load_settings, utc_now
 
 if TYPE_CHECKING:
     from pipelines.land.status import LastRun
-    from pipelines.sandbox.emulator import Sandbox
+    from pipelines.settings import Settings
 
 app = typer.Typer(
-    help="Nexudus invoice history, brought home and turned into payment-failure figures.",
+    help="Syncs a Nexudus account's invoice history into DuckDB and publishes payment-failure figures.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def load_settings() -> "Settings":
+    """The settings, imported when a verb needs them: `--help` should not wait for them."""
+    from pipelines import settings  # noqa: PLC0415 - see above
+
+    return settings.load_settings()
+
+
 @app.callback()
 def options(
     *, verbose: Annotated[bool, typer.Option("--verbose", help="Show stack traces and Dagster's log.")] = False
 ) -> None:
-    """Options that go before every verb."""
+    """Options for every command; they go before it."""
     Verbosity.is_on = verbose
 
 
@@ -45,23 +47,27 @@ def demo() -> None:
     from pipelines.command.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import; --help should not
 
     folder = load_settings().data_dir / "demo"
-    with progress() as on_step:
-        result = run_demo(folder, on_step, verbose=Verbosity.is_on)
+    with progress("Making two years of history") as show:
+        result = run_demo(folder, show, verbose=Verbosity.is_on)
     out.print(result.table)
     say(f"Published file: {result.path}")
-    say("Ask it anything in any DuckDB client, for instance:")
+    say(f"Next: `{program()} dashboard` shows it in a browser. Or query it with any DuckDB client, for instance:")
     say(result.example)
 
 
 @app.command()
 def sync(
-    since: Annotated[str | None, typer.Option(help="Pull nothing before this day (YYYY-MM-DD).")] = None,
-    until: Annotated[str | None, typer.Option(help="Pull nothing from this day on (YYYY-MM-DD).")] = None,
+    since: Annotated[str | None, typer.Option(help="Read nothing before this day (YYYY-MM-DD).")] = None,
+    until: Annotated[str | None, typer.Option(help="Read nothing from this day on (YYYY-MM-DD).")] = None,
     repull: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="FROM TO", help="Pull these days again, whatever the ledger says.")
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FROM TO",
+            help="Read these days again, even if they were read before; TO is the first day left out.",
+        ),
     ] = None,
 ) -> None:
-    """Pull what the ledger lacks, model, check, publish."""
+    """Read from the API what is missing, build and check the figures, publish."""
     from pipelines.command.sync import run_sync  # noqa: PLC0415 - see demo
     from pipelines.land.landed_assets import PullConfig  # noqa: PLC0415 - see demo
 
@@ -71,33 +77,38 @@ def sync(
     for start, end in ((config.since, config.until), (config.repull_from, config.repull_to)):
         if start and end and start >= end:
             raise WrongUseError(f"{start[:10]} is not before {end[:10]}: the second day is the first one left out.")
-    with progress() as on_step:
-        report = run_sync(settings, on_step, config, verbose=Verbosity.is_on)
+    with progress() as show:
+        report = run_sync(settings, show, config, verbose=Verbosity.is_on)
     say(str(report))
+    say(f"Next: `{program()} dashboard` shows the figures, `{program()} status` what is covered.")
 
 
 @app.command()
 def reconcile(
     days: Annotated[
-        int | None, typer.Option(min=1, help="Compare only so many days back; all history by default.")
+        int | None, typer.Option(min=1, help="Compare only the last N days; all history by default.")
     ] = None,
 ) -> None:
-    """Find deletions and misses by count, repair them, and publish."""
+    """Compare counts with the API, repair deletions and missed entries, and publish."""
     from pipelines.command.sync import run_reconcile  # noqa: PLC0415 - see demo
     from pipelines.land.landed_assets import ReconcileConfig  # noqa: PLC0415 - see demo
 
     settings = load_settings()
-    with progress() as on_step:
-        report = run_reconcile(settings, on_step, ReconcileConfig(days=days), verbose=Verbosity.is_on)
+    with progress() as show:
+        report = run_reconcile(settings, show, ReconcileConfig(days=days), verbose=Verbosity.is_on)
     say(str(report))
+    say(f"Next: `{program()} dashboard` shows the figures, `land.reconciliations` in the warehouse what was found.")
 
 
 @app.command()
-def status(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
-    """Say what is covered, what is missing, how fresh it is, and what deserves a look."""
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what is covered, what is missing, how fresh the data is, and warnings."""
+    import msgspec  # noqa: PLC0415 - see demo
+
     from pipelines.extract.histories import HISTORIES  # noqa: PLC0415 - see demo
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
+    from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
 
     settings = load_settings()
     warehouse = warehouse_of(settings)
@@ -132,39 +143,41 @@ def _last_run_line(run: "LastRun | None") -> dict[str, str]:
 
 
 @app.command()
-def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
-    """Find out how the tenant behaves where no page says it; changes nothing, under 20 requests."""
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Probe undocumented behaviour of the account's API; changes nothing, under 20 requests."""
     from pipelines.extract.doctor import examine, exit_code  # noqa: PLC0415 - see demo
 
     findings = examine(load_settings())
     if as_json:
         say_json(findings)
     else:
-        table = Table("what", "", "found", "setting to change", "meaning")
+        table = Table("probe", "", "found", "setting to change", "meaning")
         for finding in findings:
             texts = (finding.value, finding.setting_to_change or "", finding.explanation)
             style = {"ok": "green", "warn": "yellow", "fail": "red"}.get(finding.verdict, "dim")
             table.add_row(finding.name, Text(finding.verdict, style), *map(escape, texts))
         out.print(table)
+        if exit_code(findings) == 0:
+            say(f"Next: change the settings that are named, if any, then `{program()} sync`.")
     raise typer.Exit(exit_code(findings))
 
 
 @app.command()
 def explain(
-    business: Annotated[int, typer.Argument(help="business_id, as in the published tables.")],
+    business: Annotated[str, typer.Argument(help="Name of a business or part of it, or its business_id.")],
     currency: Annotated[str, typer.Argument(help="Currency code; 'none' for entries without one.")],
-    month: Annotated[str, typer.Argument(help="YYYY-MM")],
+    month: Annotated[str, typer.Argument(help="Month, as YYYY-MM.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the entries behind a month's failure rate, and the rule that decided each."""
     from pipelines.model.explain import explain as explain_rate  # noqa: PLC0415 - see demo
-    from pipelines.model.explain import parse_month  # noqa: PLC0415 - see demo
+    from pipelines.model.explain import find_business, parse_month  # noqa: PLC0415 - see demo
     from pipelines.publish.snapshot import open_published  # noqa: PLC0415 - see demo
 
     code = None if currency.lower() == "none" else currency.upper()
     with open_published(load_settings().analytics_path) as connection:
-        explanation = explain_rate(connection, business, code, parse_month(month))
+        explanation = explain_rate(connection, find_business(connection, business), code, parse_month(month))
     if as_json:
         say_json(explanation)
         return
@@ -186,16 +199,16 @@ def explain(
     out.print(table)
     ratio = explanation.attempt_failure_ratio
     say(
-        f"{explanation.failed_attempt_count} failed of {explanation.attempt_count} attempts"
+        f"{explanation.failed_attempt_count} of {explanation.attempt_count} attempts failed"
         + (f", {ratio:.1%}" if ratio is not None else "")
-        + f"; {explanation.pending_count} pending and {explanation.excluded_attempt_count} left out are in no rate "
+        + f". Not counted: {explanation.pending_count} pending, {explanation.excluded_attempt_count} left out by rule "
         f"(rules {explanation.rules_version})."
     )
 
 
 @app.command()
 def record(
-    invoice_id: Annotated[int | None, typer.Option(help="Invoice on which the entry is made.")] = None,
+    invoice_id: Annotated[int | None, typer.Option(help="Invoice to add the entry to.")] = None,
     name: Annotated[str | None, typer.Option(help="Title of the entry.")] = None,
     description: Annotated[str | None, typer.Option(help="Text of the entry.")] = None,
     from_file: Annotated[
@@ -204,33 +217,33 @@ def record(
             "--from", help="A .csv (invoice_id,name,description,is_problem,notify) or .jsonl file of entries."
         ),
     ] = None,
-    result: Annotated[Path | None, typer.Option(help="Where the result of --from goes; beside it by default.")] = None,
+    result: Annotated[Path | None, typer.Option(help="File for the result of --from; beside it by default.")] = None,
     *,
     problem: Annotated[bool, typer.Option("--problem", help="Flag the entry as a problem.")] = False,
-    notify: Annotated[bool, typer.Option("--notify", help="Let Nexudus send a notification.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, show what would be sent, send nothing.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Have Nexudus notify the customer.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and show what would be sent; send nothing.")
+    ] = False,
 ) -> None:
-    """Create history entries on invoices, each surely once."""
+    """Create history entries on invoices, each exactly once, or reported as unconfirmed."""
     from pipelines.command import record_verbs  # noqa: PLC0415 - see demo
 
     if from_file is None and result is None:
         entry = record_verbs.entry_of(invoice_id, name, description, is_problem=problem, notify=notify)
         record_verbs.record_one(load_settings(), entry, dry_run=dry_run)
     elif from_file is None or any((invoice_id is not None, name is not None, description is not None, problem, notify)):
-        raise WrongUseError(
-            "The entries come either --from a file, with --result, or from the other options: not both."
-        )
+        raise WrongUseError("Give the entries either in a file (--from, --result) or with the other options, not both.")
     else:
         record_verbs.record_file(load_settings(), from_file, result, dry_run=dry_run)
 
 
 @app.command()
 def escalate(
-    limit: Annotated[int, typer.Option(min=0, help="At most so many in a run.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="The most follow-ups in one run.")] = 50,
     *,
     send: Annotated[bool, typer.Option("--send", help="Create the entries instead of listing them.")] = False,
 ) -> None:
-    """List, or send, the follow-ups of invoices whose collection keeps failing."""
+    """List, or send, follow-ups on invoices whose payment keeps failing."""
     from pipelines.command import record_verbs  # noqa: PLC0415 - see demo
 
     record_verbs.escalate(load_settings(), limit, send=send)
@@ -239,14 +252,24 @@ def escalate(
 @app.command()
 def dashboard(
     port: Annotated[int, typer.Option(help="Port to serve on.")] = 8501,
-    file: Annotated[Path | None, typer.Option(help="Published file to show instead of NEXUDUS_ANALYTICS.")] = None,
-    address: Annotated[str, typer.Option(help="Address to serve on; by default this machine only.")] = "127.0.0.1",
+    file: Annotated[Path | None, typer.Option(help="Published file to show; NEXUDUS_ANALYTICS by default.")] = None,
+    address: Annotated[
+        str, typer.Option(help="Address to serve on; by default only this machine can reach it.")
+    ] = "127.0.0.1",
 ) -> None:
     """Show the figures in a browser; the page follows each new published file."""
     from pipelines.show.serving import serve  # noqa: PLC0415 - see demo
 
-    say(f"The dashboard answers on http://{address}:{port}; stop it with Ctrl-C.")
-    serve(file or load_settings().analytics_path, port, address)
+    settings = load_settings()
+    shown, demo_file = file or settings.analytics_path, settings.data_dir / "demo" / settings.analytics_path.name
+    if file is None and not shown.exists() and demo_file.exists():
+        say(f"There is no {shown} yet, so this is the demo; `{program()} sync` reads your own account.")
+        shown = demo_file
+
+    def say_where() -> None:
+        say(f"The dashboard is on http://{address}:{port}; stop it with Ctrl-C.")
+
+    serve(shown, port, address, on_ready=say_where)
 
 
 @app.command()
@@ -256,6 +279,7 @@ def report(
 ) -> None:
     """Write the report of a period, the newest whole month by default: one HTML file that opens offline."""
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
+    from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
     from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - see demo
 
     analytics = load_settings().analytics_path
@@ -265,11 +289,11 @@ def report(
 
 @app.command()
 def export(
-    tables: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
-    kind: Annotated[str, typer.Option("--format", help="xlsx (one workbook) or csv (a file a table).")] = "xlsx",
+    tables: Annotated[list[str] | None, typer.Argument(help="Published tables; all by default.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="xlsx (one workbook) or csv (one file per table).")] = "xlsx",
     to: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
 ) -> None:
-    """Export published tables for spreadsheets; no cell is ever a formula."""
+    """Export published tables for spreadsheets, with formulas escaped."""
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import checked_format  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo
@@ -283,24 +307,23 @@ def export(
         err.print(sentence, highlight=False, markup=False)
 
 
-def _say_where(sandbox: "Sandbox") -> None:
-    say(f"The sandbox answers on {sandbox.base_url}; stop it with Ctrl-C.")
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def sandbox(context: typer.Context) -> None:
+    """Start an emulator of the Nexudus API until interrupted."""
+    from pipelines.sandbox.command import sandbox_command  # noqa: PLC0415 - its 60 options come from the emulator
 
-
-def _mendable(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb, with what its options can get wrong said as wrong use."""
-
-    @wraps(verb)
-    def run(**given: object) -> None:
-        try:
-            verb(**given)
-        except (ValueError, OSError) as error:
-            raise WrongUseError(f"The sandbox cannot start: {error}.") from None
-
-    return run
-
-
-app.command("sandbox")(_mendable(sandbox_command(typer.Option, _say_where)))
+    own = typer.Typer(add_completion=False)
+    own.command()(
+        sandbox_command(typer.Option, lambda it: say(f"The sandbox is on {it.base_url}; stop it with Ctrl-C."))
+    )
+    try:
+        code = typer.main.get_command(own).main(context.args, context.command_path, standalone_mode=False)
+    except (ValueError, OSError) as error:
+        raise WrongUseError(f"The sandbox cannot start: {error}.") from None
+    raise typer.Exit(code or 0)
 
 
 def main() -> None:

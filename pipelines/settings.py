@@ -1,13 +1,15 @@
 """Every environment variable, typed, its unit in its name; and the clock. Nothing else reads the environment."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipelines.errors import WrongUseError
 
@@ -20,17 +22,57 @@ def utc_now() -> datetime:
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is not a known IANA time zone (for example Europe/London)")
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise ValueError("is not a known IANA time zone (for example Europe/London)") from None
     return name
 
 
+def _with_home(path: Path) -> Path:
+    return path.expanduser()
+
+
+_FIX_IT = "Fix it in the environment or in .env."
 Zone = Annotated[str, AfterValidator(_known_zone)]
+FilePath = Annotated[Path, AfterValidator(_with_home)]
 Count = Annotated[int, Field(ge=0)]
 
 
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from files: where `NEXUDUS_PASSWORD_FILE` names one, its content, without white space around it."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._named: dict[str, str | None] = {}
+        for source in reversed(sources):
+            self._named |= getattr(source, "env_vars", {})
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
+        """The secret of a field whose file is named. Raises WrongUseError for a file that cannot be read."""
+        path = self._named.get(f"nexudus_{field_name}_file")
+        if not path or SecretStr not in get_args(field.annotation):
+            return None, field_name, False
+        try:
+            return Path(path).expanduser().read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise WrongUseError(
+                f"NEXUDUS_{field_name.upper()}_FILE: {path} cannot be read ({reason}). {_FIX_IT}"
+            ) from None
+
+    def __call__(self) -> dict[str, str]:
+        """The secrets that are in files."""
+        fields = self.settings_cls.model_fields
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: secret for name, secret in found.items() if secret}
+
+
 class Settings(BaseSettings):
-    """The program's settings, from `NEXUDUS_*` variables and a `.env` file in the working directory."""
+    """The program's settings, from `NEXUDUS_*` variables and a `.env` file in the working directory.
+
+    A secret may be in a file instead, as Docker and systemd hand them over: `NEXUDUS_PASSWORD_FILE` names one.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="NEXUDUS_",
@@ -45,22 +87,22 @@ class Settings(BaseSettings):
     base_url: str = "https://spaces.nexudus.com"
     """Scheme and host of the API."""
     username: str | None = None
-    """E-mail of the user who logs in."""
+    """E-mail address of the user to log in as."""
     password: SecretStr | None = None
-    """That user's password."""
+    """Password of that user."""
     totp_secret: SecretStr | None = None
-    """Base32 secret of the second factor, where the login asks for one."""
+    """Base32 secret of the second factor, where the account requires one."""
     access_token: SecretStr | None = None
-    """A bearer token to use instead of a login."""
+    """Bearer token to use instead of logging in."""
     client_id: str | None = None
-    """GUID that the login goes by; made once per data directory unless given."""
+    """GUID sent with the login; generated once per data directory unless set."""
 
     history_start: date = date(2012, 1, 1)
     """First day of history to pull; a first sync skips the empty years before the oldest entry."""
-    data_dir: Path = Path("data")
-    """Folder of everything that the program keeps."""
+    data_dir: FilePath = Path("data")
+    """Folder for everything that the program stores."""
     warehouse: str | None = Field(default=None, validate_default=False)
-    """The warehouse: a file (`warehouse.duckdb` in the data directory unless given), or `ducklake:postgres:…`."""
+    """The warehouse: a DuckDB file (`warehouse.duckdb` in the data directory unless set), or `ducklake:postgres:…`."""
     lake_data_path: str | None = None
     """Where a DuckLake keeps its Parquet files: a folder, or `s3://bucket/prefix`."""
     lake_s3_endpoint: str | None = None
@@ -70,49 +112,49 @@ class Settings(BaseSettings):
     lake_s3_key_id: SecretStr | None = None
     """Access key of the store; without it DuckDB's own stored secrets are used."""
     lake_s3_secret: SecretStr | None = None
-    """The secret that belongs to it."""
+    """Secret key that belongs to it."""
     lake_keep_days: Annotated[int, Field(ge=1)] = 7
     """Days for which earlier states of a lake can still be read."""
-    analytics: Path | None = None
-    """The published file; `analytics.duckdb` in the data directory unless given."""
+    analytics: FilePath | None = None
+    """The published file; `analytics.duckdb` in the data directory unless set."""
 
     page_size: Annotated[int, Field(ge=1)] = 1000
-    """Records to ask for in one request; a smaller size that the server answers with is adopted."""
+    """Records per request; where the server answers with a smaller page, that size is used."""
     requests_per_minute: Count = 120
-    """Pace, shared by all processes of the data directory; 0 turns it off."""
+    """Limit of requests per minute, shared by all processes of the data directory; 0 turns it off."""
     requests_per_hour: Count = 5000
-    """The same by the hour."""
+    """Limit of requests per hour; 0 turns it off."""
     request_spacing_ms: Count = 100
-    """Milliseconds between two requests; 0 turns it off."""
+    """Minimum time between two requests, in milliseconds; 0 turns it off."""
     writes_per_day: Count = 2500
-    """History entries created in a day; 0 turns it off."""
+    """Limit of history entries created per day; 0 turns it off."""
     concurrent_requests: Annotated[int, Field(ge=1)] = 4
-    """Ranges of a large gap that are read side by side."""
+    """Number of time ranges that are read in parallel when a lot is missing."""
     settle_minutes: Count = 5
-    """Minutes before the server's now that are not closed yet: they could still get company."""
+    """Safety margin: newer minutes are read again, because entries may still arrive in them."""
     lookback_minutes: Count = 60
-    """Closed minutes that each sync looks at again."""
+    """Minutes before the newest data that each sync reads again, for entries that were stamped late."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 30
-    """Seconds to wait for an answer."""
+    """Seconds to wait for a response."""
 
     reporting_timezone: Zone = "UTC"
-    """Zone whose days and months the figures use."""
+    """Time zone of the days and months in the figures."""
     filter_timezone: Zone = "UTC"
-    """Zone in which the API reads filter values; `doctor` finds it."""
+    """Time zone in which the API reads filter values; `doctor` finds out."""
     publish_personal_data: bool = False
-    """Whether names and free text are published; else a description appears as its pattern."""
-    businesses_file: Path | None = None
-    """CSV of names, `business_id,business_name,time_zone`; else they are asked of the API, where the role allows."""
+    """Whether names and free text are published; otherwise a description appears as its pattern."""
+    businesses_file: FilePath | None = None
+    """CSV file with `business_id,business_name,time_zone`; otherwise the API is asked, where the role allows it."""
     escalate_after_sync: bool = False
-    """Whether the daily job ends with sending the escalations."""
+    """Whether each sync ends with sending the follow-ups that are due."""
     alert_webhook_url: SecretStr | None = None
-    """Slack-compatible address that failed runs and checks are posted to."""
+    """Slack-compatible webhook to which failed runs and checks are posted."""
     dagster_url: str | None = None
-    """Address of Dagster's pages, for the links in those posts."""
+    """Address of Dagster's pages, for links in those posts."""
     daily_sync_cron: str = "30 6 * * *"
-    """When `daily_sync` runs, in the reporting zone: five cron fields."""
+    """When `daily_sync` runs, in the reporting time zone, as five cron fields."""
     hourly_sync_cron: str = "10 * * * *"
-    """When `hourly_sync` runs, once somebody has switched it on."""
+    """When `hourly_sync` runs, once it is switched on in Dagster."""
     monthly_reconcile_cron: str = "0 3 1 * *"
     """When `monthly_reconcile` runs."""
 
@@ -133,7 +175,12 @@ class Settings(BaseSettings):
         kind, _, rest = (address or "").removeprefix("ducklake:").partition(":")
         if address and address.startswith("ducklake:") and rest and kind != "postgres":
             raise ValueError("must be a file, ducklake:postgres:… with a connection string, or ducklake:FILE")
-        return address
+        return re.sub("^(ducklake:)?~/", rf"\1{Path.home()}/", address) if address else None
+
+    @field_validator("lake_data_path")
+    @classmethod
+    def _folder_or_store(cls, path: str | None) -> str | None:
+        return re.sub("^~/", f"{Path.home()}/", path) if path else None
 
     @model_validator(mode="after")
     def _lake_is_complete(self) -> Self:
@@ -166,14 +213,21 @@ class Settings(BaseSettings):
         """The published file."""
         return self.analytics or self.data_dir / "analytics.duckdb"
 
-    @property
-    def reporting_zone(self) -> ZoneInfo:
-        """The zone whose calendar days and months the figures use."""
-        return ZoneInfo(self.reporting_timezone)
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its files have other names
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, the environment, `.env`, and then the files that `NEXUDUS_<SECRET>_FILE` names in either."""
+        return (init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, env_settings, dotenv_settings))
 
 
 def load_settings() -> Settings:
-    """Settings from the environment. Raises WrongUseError that names each variable to mend."""
+    """Settings from the environment. Raises WrongUseError that names each variable to fix."""
     try:
         return Settings()
     except ValidationError as error:
@@ -183,7 +237,7 @@ def load_settings() -> Settings:
                 f"{problem['msg'].removeprefix('Value error, ')}"
                 for problem in error.errors(include_input=False, include_url=False)
             )
-            + ". Mend it in the environment or in .env."
+            + f". {_FIX_IT}"
         ) from None
 
 

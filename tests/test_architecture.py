@@ -117,9 +117,23 @@ def test_importing_the_definitions_opens_no_socket_writes_no_file_and_needs_no_e
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_line_answers_without_loading_the_heavy_stages():
-    code = "import sys, pipelines.cli; print({'dagster', 'duckdb', 'polars'} & set(sys.modules))"
-
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], {"dagster", "duckdb", "polars", "httpx", "pydantic", "starlette", "msgspec"}),
+        (["status"], {"dagster", "polars", "httpx", "starlette"}),
+    ],
+)
+def test_the_command_line_answers_without_loading_what_it_does_not_need(tmp_path, arguments, unneeded):
+    code = f"""
+import contextlib, io, sys
+from pipelines import cli
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    cli.run({arguments})
+print({unneeded} & set(sys.modules))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
 
     assert ran.stdout == "set()\n"

@@ -1,7 +1,9 @@
 """The command line under bad input: one plain sentence, the documented exit code, and nothing changed. And the demo."""
 
+import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -228,7 +230,7 @@ def test_a_sync_that_is_stopped_keeps_what_it_landed_and_says_so(tmp_path, start
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
 
-    check_one_plain_sentence(Ran(process.returncode, out, err), 1, "Stopped", "the next sync goes on")
+    check_one_plain_sentence(Ran(process.returncode, out, err), 1, "Stopped", "the next sync continues")
     with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*) from land.coworker_invoice_histories").fetchone()[0] >= 20
     assert not (tmp_path / "data" / "analytics.duckdb").exists()
@@ -240,7 +242,7 @@ def test_a_stop_before_anything_was_asked_says_the_same(folder, monkeypatch):
 
     monkeypatch.setattr(cli, "load_settings", stop)
 
-    check_one_plain_sentence(run_here("sync"), 1, "Stopped", "the next sync goes on")
+    check_one_plain_sentence(run_here("sync"), 1, "Stopped", "the next sync continues")
 
 
 def test_verbose_shows_where_it_failed(folder, monkeypatch):
@@ -317,6 +319,42 @@ def test_the_demo_ends_with_an_example_that_works_and_that_the_readme_shows(demo
 
     assert "attempt_failure_ratio" in asked.stdout
     assert "GBP" in asked.stdout
+
+
+def test_the_dashboard_shows_the_demo_while_there_is_nothing_else(demo, monkeypatch):
+    _, folder = demo
+    monkeypatch.chdir(folder)
+    served = []
+    monkeypatch.setattr("streamlit.web.bootstrap.run", lambda *_: served.append(os.environ["NEXUDUS_ANALYTICS"]))
+    monkeypatch.setenv("NEXUDUS_ANALYTICS", "")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run_here("dashboard", "--port", str(port))
+    shown = run_here("dashboard", "--port", str(port))
+
+    assert (refused.code, served) == (1, ["data/demo/analytics.duckdb"])
+    assert "this is the demo" in shown.out
+    assert f"http://127.0.0.1:{port}" in shown.out
+    assert "Ctrl-C" not in refused.out
+
+
+def test_explain_takes_a_business_by_its_name(demo, monkeypatch):
+    _, folder = demo
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("NEXUDUS_ANALYTICS", "data/demo/analytics.duckdb")
+    with duckdb.connect("data/demo/analytics.duckdb", read_only=True) as connection:
+        query = "select business_id, business_name, currency_code, month_start_date from businesses "
+        row = connection.execute(
+            query + "join monthly_payment_failure_rates using (business_id) where attempt_count > 0 limit 1"
+        ).fetchone()
+    number, name, currency, month = row
+
+    by_name = run_here("explain", name.upper(), currency, f"{month:%Y-%m}")
+
+    assert by_name == run_here("explain", str(number), currency, f"{month:%Y-%m}")
+    assert by_name.code == 0
+    unknown = run_here("explain", "Atlantis", currency, f"{month:%Y-%m}")
+    assert (unknown.code, name in unknown.err) == (2, True)
 
 
 def test_the_demo_is_on_record_in_dagsters_instance_under_its_data_directory(demo, monkeypatch):

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from pipelines.foundation.memory import COPYING, JOINING, sparingly
+from pipelines.foundation.memory import COPYING, JOINING, with_memory_limit
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def limit(connection):
 def test_the_limit_grows_with_the_entries_and_is_put_back(connection, entry_count, least_bytes, allowed):
     before = limit(connection)
 
-    within = sparingly(connection, entry_count, lambda: limit(connection), least_bytes=least_bytes)
+    within = with_memory_limit(connection, entry_count, lambda: limit(connection), least_bytes=least_bytes)
 
     assert within == pytest.approx(allowed, rel=0.03)  # DuckDB tells it in rounded GiB
     assert limit(connection) == pytest.approx(before, rel=0.01)
@@ -36,7 +36,7 @@ def test_the_limit_grows_with_the_entries_and_is_put_back(connection, entry_coun
 def test_no_more_is_taken_than_duckdb_would_take_by_itself(connection):
     connection.execute("set memory_limit = '64MiB'")
 
-    assert sparingly(connection, 10**9, lambda: limit(connection), least_bytes=JOINING) == 64 * 2**20
+    assert with_memory_limit(connection, 10**9, lambda: limit(connection), least_bytes=JOINING) == 64 * 2**20
 
 
 def test_what_does_not_fit_is_done_again_with_twice_as_much_before_it_gets_all(connection):
@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_done_again_with_twice_as_much_before_it_gets_all(c
         limits.append(limit(connection))
         return connection.execute("select length(list(i)) from range(15_000_000) as numbers (i)").fetchone()
 
-    assert sparingly(connection, 0, work, least_bytes=200 * 2**20) == (15_000_000,)
+    assert with_memory_limit(connection, 0, work, least_bytes=200 * 2**20) == (15_000_000,)
     assert limits == [200 * 2**20, 400 * 2**20]
 
 
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_done_once_more_with_all_the_memory(connection):
     # A list of 240 MB cannot go to disk.
     query = "select length(list(i)) from range(30_000_000) as numbers (i)"
 
-    found = sparingly(connection, 0, lambda: connection.execute(query).fetchone(), least_bytes=COPYING)
+    found = with_memory_limit(connection, 0, lambda: connection.execute(query).fetchone(), least_bytes=COPYING)
 
     assert found == (30_000_000,)
     connection.execute(f"set memory_limit = '{COPYING}B'")

@@ -8,8 +8,9 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from pipelines.command.sync import SyncReport, run_sync
+from pipelines.command.terminal import program
+from pipelines.foundation.telling import Tell
 from pipelines.land.landed_assets import PullConfig
-from pipelines.land.pull import OnStep
 from pipelines.publish.snapshot import open_published
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
@@ -34,16 +35,17 @@ class Demo:
     @property
     def example(self) -> str:
         """A command that asks the published file a question."""
-        return f"""uv run python -c "import duckdb; duckdb.connect('{self.path}').sql('{_EXAMPLE}').show()\""""
+        python = "uv run python" if program().startswith("uv ") else "python"
+        return f"""{python} -c "import duckdb; duckdb.connect('{self.path}').sql('{_EXAMPLE}').show()\""""
 
 
-def run_demo(folder: Path, on_step: OnStep, *, verbose: bool = False) -> Demo:
+def run_demo(folder: Path, show: Tell, *, verbose: bool = False) -> Demo:
     """Empty `folder`, fill it from a fresh sandbox, and tabulate the failure rates of the newest complete month."""
     shutil.rmtree(folder, ignore_errors=True)
     operator = make_operator(until=utc_now())
     with running_sandbox(operator) as sandbox:
         settings = demo_settings(sandbox.base_url, folder)
-        report = run_sync(settings, on_step, PullConfig(), verbose=verbose)
+        report = run_sync(settings, show, PullConfig(), verbose=verbose)
     return Demo(report, rates_table(settings.analytics_path), settings.analytics_path)
 
 

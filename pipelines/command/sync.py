@@ -9,6 +9,7 @@ import dagster as dg
 from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
+from pipelines.foundation.telling import Tell
 from pipelines.land.landed_assets import (
     HISTORIES,
     RECONCILIATIONS,
@@ -18,7 +19,6 @@ from pipelines.land.landed_assets import (
     find_first_month,
     months_to_cover,
 )
-from pipelines.land.pull import OnStep, PullReport
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.model.building import BuiltModel
 from pipelines.orchestrate.in_process import dagster_instance, run_job
@@ -56,44 +56,43 @@ class SyncReport:
 
 @dataclass
 class _Told:
-    """What the steps of a run told, and who is shown the progress of its pull."""
+    """What the steps of a run told; `show` is given each of it for a person to see."""
 
-    on_step: OnStep
+    show: Tell
     landed: list[Landed] = field(default_factory=list)
     broken: list[BuiltModel] = field(default_factory=list)
 
     def __call__(self, result: object) -> None:
-        if isinstance(result, PullReport):
-            self.on_step(result)
-        elif isinstance(result, Landed):
+        self.show(result)
+        if isinstance(result, Landed):
             self.landed.append(result)
         elif isinstance(result, BuiltModel) and result.broken:
             self.broken.append(result)
 
 
-def run_sync(settings: Settings, on_step: OnStep, config: PullConfig, *, verbose: bool = False) -> SyncReport:
+def run_sync(settings: Settings, show: Tell, config: PullConfig, *, verbose: bool = False) -> SyncReport:
     """Pull what the ledger lacks (narrowed or forced by `config`), model, check and publish.
 
     Raises BrokenPromiseError, naming the promises, when one broke and nothing was published; and whatever the
     client, the reader or the warehouse raise.
     """
-    return _run(settings, on_step, SYNC_JOB, {HISTORIES: config}, verbose=verbose)
+    return _run(settings, show, SYNC_JOB, {HISTORIES: config}, verbose=verbose)
 
 
-def run_reconcile(settings: Settings, on_step: OnStep, config: ReconcileConfig, *, verbose: bool = False) -> SyncReport:
+def run_reconcile(settings: Settings, show: Tell, config: ReconcileConfig, *, verbose: bool = False) -> SyncReport:
     """What `run_sync` does, and between pulling and modelling compare all of it with the API by count.
 
     Raises what `run_sync` raises, and LossRefusedError when too much seems gone.
     """
-    return _run(settings, on_step, RECONCILE_JOB, {HISTORIES: PullConfig(), RECONCILIATIONS: config}, verbose=verbose)
+    return _run(settings, show, RECONCILE_JOB, {HISTORIES: PullConfig(), RECONCILIATIONS: config}, verbose=verbose)
 
 
 def _run(
-    settings: Settings, on_step: OnStep, job_name: str, configs: Mapping[dg.AssetKey, dg.Config], *, verbose: bool
+    settings: Settings, show: Tell, job_name: str, configs: Mapping[dg.AssetKey, dg.Config], *, verbose: bool
 ) -> SyncReport:
     pull_config = configs[HISTORIES]
     assert isinstance(pull_config, PullConfig)  # noqa: S101 - every job begins with a pull
-    told = _Told(on_step)
+    told = _Told(show)
     # Before anything is made: without a login or a role nothing is left behind.
     with NexudusClient(settings) as client:
         client.log_in()

@@ -1,5 +1,6 @@
 """What the command line shows and how it ends: consoles, progress, errors as one sentence with an exit code."""
 
+import os
 import signal
 import sys
 import time
@@ -10,16 +11,22 @@ from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from typer import Abort
 from typer.exceptions import TyperException
 
 from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
 
 if TYPE_CHECKING:
-    from pipelines.land.pull import OnStep, PullReport
+    from pipelines.foundation.telling import Tell
 
 # Piped to a file or a pager, tables need not fit a terminal.
 out = Console(width=None if sys.stdout.isatty() else 160)
@@ -27,13 +34,18 @@ err = Console(stderr=True, soft_wrap=True)
 _SECONDS_BETWEEN_LINES = 60
 # Typer catches Ctrl-C and returns this.
 _INTERRUPTED = 130
-_STOPPED = "Stopped; what was landed is kept, and the next sync goes on from there."
+_STOPPED = "Stopped; what was read so far is kept, and the next sync continues from there."
 
 
 class Verbosity:
     """Whether stack traces and Dagster's own log are shown."""
 
     is_on = False
+
+
+def program() -> str:
+    """How the person calls this program: through uv in a checkout, else by its name."""
+    return "uv run nexudus-billing" if "UV_RUN_RECURSION_DEPTH" in os.environ else "nexudus-billing"
 
 
 def say(text: str) -> None:
@@ -43,6 +55,8 @@ def say(text: str) -> None:
 
 def say_json(value: object) -> None:
     """A value for a machine."""
+    import msgspec  # noqa: PLC0415 - needed here only
+
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
 
 
@@ -54,12 +68,13 @@ def plain(value: object) -> str:
 
 
 @contextmanager
-def progress() -> Iterator["OnStep"]:
-    """How far a pull is, of the rows that the API counts: a bar on a terminal, else a line a minute on stderr."""
+def progress(first: str = "Starting") -> Iterator["Tell"]:
+    """How far a run is: a bar of the rows that the API counts on a terminal, else a line a minute on stderr."""
     if not err.is_terminal:
         yield _lines()
         return
     with Progress(
+        SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -68,31 +83,58 @@ def progress() -> Iterator["OnStep"]:
         console=err,
         transient=True,
     ) as bar:
-        task = bar.add_task("Asking", total=None)
+        task = bar.add_task(first, total=None)
 
-        def on_step(report: "PullReport") -> None:
-            done = _row_count(report)
-            what = "Pulling" if report.remaining_count else "Pulled, now modelling"
-            bar.update(task, description=what, completed=done, total=done + report.remaining_count)
+        def show(result: object) -> None:
+            rows = _rows(result)
+            if rows:
+                bar.update(task, description=_words(result), completed=rows[0], total=rows[1])
+            else:
+                bar.update(task, description=_words(result))
 
-        yield on_step
+        yield show
 
 
-def _lines() -> "OnStep":
+def _lines() -> "Tell":
     said_at = time.monotonic()
 
-    def on_step(report: "PullReport") -> None:
+    def show(result: object) -> None:
         nonlocal said_at
         if time.monotonic() - said_at > _SECONDS_BETWEEN_LINES:
             said_at = time.monotonic()
-            done = _row_count(report)
-            err.print(f"Pulled {done:,} of {done + report.remaining_count:,} rows.", highlight=False)
+            rows = _rows(result)
+            err.print(_words(result) + (f", {rows[0]:,} of {rows[1]:,} rows" if rows else "") + ".", highlight=False)
 
-    return on_step
+    return show
 
 
-def _row_count(report: "PullReport") -> int:
-    return report.rows.new + report.rows.changed + report.rows.same
+def _rows(result: object) -> tuple[int, int] | None:
+    """Rows read so far and rows to read, where a pull tells."""
+    from pipelines.land.pull import PullReport  # noqa: PLC0415 - what told has imported it, and nobody else has to
+
+    if not isinstance(result, PullReport):
+        return None
+    done = result.rows.new + result.rows.changed + result.rows.same
+    return done, done + result.remaining_count
+
+
+def _words(result: object) -> str:
+    """What a run does after it has told this result."""
+    from pipelines.land.landed_assets import Landed, Waiting  # noqa: PLC0415 - see above
+    from pipelines.land.pull import PullReport  # noqa: PLC0415 - see above
+    from pipelines.model.building import BuiltModel  # noqa: PLC0415 - see above
+
+    match result:
+        case PullReport():
+            return "Reading"
+        case Waiting():
+            return str(result)
+        case Landed():
+            return "Building the figures"
+        case BuiltModel(model):
+            return f"Built {model.name}"
+        case _:
+            return "Publishing"
 
 
 def run_verb(verb: Callable[[], int | None]) -> int:

@@ -5,15 +5,17 @@ Source: the API's reference pages for searching and creating them.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pipelines.extract.axes import Axis
-from pipelines.extract.client import Reply
 from pipelines.extract.entity import Entity, Lookup
 from pipelines.extract.failures import EntryRefusedError, UncertainWriteError
 from pipelines.extract.records import JSON_NULL, Contract, Int64, Record
+
+if TYPE_CHECKING:  # httpx takes a quarter of a second to import, and who describes asks nothing
+    from pipelines.extract.client import Reply
 
 
 class HistoryRecord(Record, kw_only=True):
@@ -95,7 +97,7 @@ def entry_refused(body: bytes) -> EntryRefusedError:
     )
 
 
-def created_id(reply: Reply) -> int:
+def created_id(reply: "Reply") -> int:
     """The new Id in the answer to a create. Raises EntryRefusedError or UncertainWriteError."""
     try:
         answer = msgspec.json.decode(reply.body)

@@ -1,10 +1,21 @@
 """Polars frames where DuckDB can read them, without pyarrow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
 import polars as pl
+
+INSTANT = pl.Datetime("us", "UTC")
+FRAME_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "bigint": pl.Int64,
+    "varchar": pl.String,
+    "boolean": pl.Boolean,
+    "timestamptz": INSTANT,
+    "decimal(18, 4)": pl.Decimal(18, 4),
+    "json": pl.String,
+}
+"""SQL type → that of a frame's column."""
 
 
 class ArrowStream:

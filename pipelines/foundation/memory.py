@@ -16,7 +16,9 @@ _BYTES_A_FURTHER_ENTRY = 200
 T = TypeVar("T")
 
 
-def sparingly(connection: duckdb.DuckDBPyConnection, entry_count: int, work: Callable[[], T], *, least_bytes: int) -> T:
+def with_memory_limit(
+    connection: duckdb.DuckDBPyConnection, entry_count: int, work: Callable[[], T], *, least_bytes: int
+) -> T:
     """What `work` returns, done in as much memory as so many history entries need: `least_bytes` up to a million.
 
     Where that does not do, the work is done again with twice as much, and then, as with very long texts, with all that

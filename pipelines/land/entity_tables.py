@@ -6,10 +6,8 @@ of whichever entity it is run for.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
 
 import duckdb
-import polars as pl
 from msgspec import inspect
 
 from pipelines.extract.entity import Entity
@@ -19,23 +17,14 @@ from pipelines.foundation.sql_files import sql_folder
 
 ENTITIES = (HISTORIES,)
 """What is landed."""
-INSTANT = pl.Datetime("us", "UTC")
 
-
-class ColumnType(NamedTuple):
-    """What a field lands as."""
-
-    sql: str
-    polars: pl.DataType | type[pl.DataType]
-
-
-_TYPES: Mapping[type, ColumnType] = {
-    inspect.IntType: ColumnType("bigint", pl.Int64),
-    inspect.StrType: ColumnType("varchar", pl.String),
-    inspect.BoolType: ColumnType("boolean", pl.Boolean),
-    inspect.DateTimeType: ColumnType("timestamptz", INSTANT),
-    inspect.DecimalType: ColumnType("decimal(18, 4)", pl.Decimal(18, 4)),
-    inspect.RawType: ColumnType("json", pl.String),
+_TYPES: Mapping[type, str] = {
+    inspect.IntType: "bigint",
+    inspect.StrType: "varchar",
+    inspect.BoolType: "boolean",
+    inspect.DateTimeType: "timestamptz",
+    inspect.DecimalType: "decimal(18, 4)",
+    inspect.RawType: "json",
 }
 # Where the API's UpdatedOn is null `updated_on` is `created_on`, and `has_updated_on` false: no filter on UpdatedOn
 # finds such a record.
@@ -59,8 +48,8 @@ _VERSION_COLUMNS = {
 
 
 @cache
-def field_types(record: type[Record]) -> dict[str, ColumnType]:
-    """Column → type of every documented field, from the record's own annotations."""
+def field_types(record: type[Record]) -> dict[str, str]:
+    """Column → SQL type of every documented field, from the record's own annotations."""
     return {
         field.name: next(
             _TYPES[type(part)] for part in getattr(field.type, "types", (field.type,)) if type(part) in _TYPES
@@ -75,8 +64,7 @@ def tables_of(entity: Entity) -> dict[str, dict[str, str]]:
 
     No keys or indexes: landing and the checks keep `id` unique, on a DuckDB file and on DuckLake alike.
     """
-    fields = {name: column.sql for name, column in field_types(entity.contract.record).items()}
-    return {entity.rows: fields | _ROW_COLUMNS, entity.versions: _VERSION_COLUMNS}
+    return {entity.rows: field_types(entity.contract.record) | _ROW_COLUMNS, entity.versions: _VERSION_COLUMNS}
 
 
 def create_entity_tables(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:

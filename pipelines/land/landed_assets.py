@@ -49,6 +49,18 @@ class Landed:
     row_count: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A request waits for the pace, or because the API asked for it."""
+
+    seconds: float
+    reason: str
+
+    def __str__(self) -> str:
+        """For a person."""
+        return f"Waiting {self.seconds:.0f} s: {self.reason}"
+
+
 class ReconcileConfig(dg.Config):
     """How far back a comparison goes; all history unless `days` is given."""
 
@@ -168,7 +180,7 @@ def landed_assets(
         partitions = _partitions(context, settings)
         with (
             retried_by_tag(context),
-            NexudusClient(settings) as client,
+            NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
@@ -202,7 +214,7 @@ def landed_assets(
     def reconciliations(context: dg.AssetExecutionContext, config: ReconcileConfig) -> dg.MaterializeResult[None]:
         with (
             retried_by_tag(context),
-            NexudusClient(settings) as client,
+            NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             pull = _pull(settings, connection, client, context.run.run_id, tell)

@@ -16,7 +16,6 @@ from pipelines.errors import WrongUseError
 from pipelines.extract.entity import Entity
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.entity_tables import ENTITIES, create_entity_tables, tables_of
-from pipelines.land.rebuild import rebuild
 
 SCHEMAS = ("land", "model", "record")
 _Tables = Mapping[str, set[str]]
@@ -57,6 +56,8 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, entities: Iterable[E
             connection.execute(migration.read_text(encoding="utf-8"))
         for entity in entities:
             if _lacks_columns(_tables(connection), entity):
+                from pipelines.land.rebuild import rebuild  # noqa: PLC0415 - polars, which `status` does not need
+
                 rebuild(connection, entity)
         _drop_figures(connection)
     create_tables(connection, entities)

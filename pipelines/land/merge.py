@@ -15,8 +15,8 @@ import polars as pl
 
 from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record, RejectedRecord
-from pipelines.foundation.frames import readable
-from pipelines.land.entity_tables import INSTANT, field_types, merge_sql
+from pipelines.foundation.frames import FRAME_TYPES, INSTANT, readable
+from pipelines.land.entity_tables import field_types, merge_sql
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -118,7 +118,7 @@ def record_columns(entity: Entity, records: Iterable[Record]) -> dict[str, pl.Se
     record = entity.contract.record
     fields = zip(*map(msgspec.structs.astuple, records), strict=True)
     values = dict(zip(record.__struct_fields__, fields, strict=True))
-    columns = {name: _column(values[name], kind.polars) for name, kind in field_types(record).items()}
+    columns = {name: _column(values[name], FRAME_TYPES[kind]) for name, kind in field_types(record).items()}
     columns["has_updated_on"] = pl.Series(values["has_updated_on"], dtype=pl.Boolean)
     columns["extra"] = pl.Series([extra and extra.decode() for extra in values["extra"]], dtype=pl.String)
     return columns

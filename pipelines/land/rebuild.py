@@ -13,8 +13,8 @@ import polars as pl
 from pipelines.errors import WrongUseError
 from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record
-from pipelines.foundation.frames import readable
-from pipelines.land.entity_tables import INSTANT, create_entity_tables, tables_of
+from pipelines.foundation.frames import INSTANT, readable
+from pipelines.land.entity_tables import create_entity_tables, tables_of
 from pipelines.land.merge import record_columns
 
 _BATCH = 10_000

@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from pipelines.foundation.frames import readable
-from pipelines.foundation.memory import JOINING, sparingly
+from pipelines.foundation.memory import JOINING, with_memory_limit
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.model import rules, trends
 from pipelines.model.headers import Promise
@@ -80,7 +80,7 @@ def build(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
         rules.create_classifier(connection)
     statement = f"create or replace table {model.table} as {model.sql}"
     with readable(connection, **{name: FRAMES[name](connection) for name in model.frames}):
-        answer = _sparingly(connection, lambda: connection.execute(statement).fetchall())
+        answer = _within_memory(connection, lambda: connection.execute(statement).fetchall())
     return int(answer[0][0])
 
 
@@ -90,7 +90,7 @@ def check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> list[CheckR
     def results() -> list[CheckResult]:
         return list(chain(_documented(connection, model), _promised(connection, model), _tested(connection, model)))
 
-    return _sparingly(connection, results)
+    return _within_memory(connection, results)
 
 
 def build_all(
@@ -118,9 +118,9 @@ def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str,
     return {row[0]: row[1] for row in connection.execute(f"describe {table}").fetchall()}
 
 
-def _sparingly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+def _within_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     ((entry_count,),) = connection.execute("select count(*) from land.coworker_invoice_histories").fetchall()
-    return sparingly(connection, entry_count, work, least_bytes=JOINING)
+    return with_memory_limit(connection, entry_count, work, least_bytes=JOINING)
 
 
 def _documented(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:

@@ -56,6 +56,26 @@ def parse_month(text: str) -> date:
         raise WrongUseError(f"{text!r} is not a month; write it as YYYY-MM, for example 2025-03.") from None
 
 
+def find_business(connection: duckdb.DuckDBPyConnection, text: str) -> int:
+    """Id of the business of the published file that has this id, this name, or a name with this in it, in any case.
+
+    Raises WrongUseError where no name fits, or more than one does.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text)
+    businesses = connection.execute(
+        "select business_id, business_name from businesses order by business_name"
+    ).fetchall()
+    fitting = [(number, name) for number, name in businesses if text.casefold() in (name or "").casefold()]
+    exact = [(number, name) for number, name in fitting if name.casefold() == text.casefold()]
+    found = exact or fitting
+    if len(found) == 1:
+        return int(found[0][0])
+    listed = ", ".join(f"{name} ({number})" for number, name in found or businesses)
+    said = f"{len(found)} businesses have" if found else "No business has"
+    raise WrongUseError(f"{said} {text!r} in their name: give more of it, or the id, of one of {listed}.")
+
+
 def explain(
     connection: duckdb.DuckDBPyConnection,
     business_id: int,

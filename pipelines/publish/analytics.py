@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.foundation.frames import readable
-from pipelines.foundation.memory import COPYING, sparingly
+from pipelines.foundation.memory import COPYING, with_memory_limit
 from pipelines.foundation.private_files import make_private_folder, settle, unwritable
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.transactions import transaction
@@ -78,7 +78,7 @@ def publish(
             _set_variables(connection, number, published_at, personal_data=personal_data)
             try:
                 with _bulk_writing(connection):
-                    row_counts = sparingly(
+                    row_counts = with_memory_limit(
                         connection,
                         _row_count(connection, "land.coworker_invoice_histories"),
                         lambda: _build(connection, models, building, personal_data=personal_data),

@@ -36,7 +36,7 @@ def publish_parquet(analytics: Path) -> Path:
             building = folder / f".building.{os.getpid()}"
             _sweep(folder)
             try:
-                snapshot.sparingly(lambda: _write(snapshot, building))
+                snapshot.with_memory_limit(lambda: _write(snapshot, building))
                 made = folder / f"release-{snapshot.about.release_number:06d}"
                 shutil.rmtree(made, ignore_errors=True)
                 building.rename(made)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import duckdb
 
 from pipelines.errors import WrongUseError
-from pipelines.foundation.memory import COPYING, sparingly
+from pipelines.foundation.memory import COPYING, with_memory_limit
 
 Value = Any
 T = TypeVar("T")
@@ -137,9 +137,9 @@ class Snapshot:
         with self._cursor() as cursor:
             cursor.execute(f"copy ({query}) to '{path}' ({options})")
 
-    def sparingly(self, work: Callable[[], T]) -> T:
+    def with_memory_limit(self, work: Callable[[], T]) -> T:
         """What `work` returns, done in little memory. Not for a snapshot that is locked down."""
-        return sparingly(self._connection, self.about.entry_count, work, least_bytes=COPYING)
+        return with_memory_limit(self._connection, self.about.entry_count, work, least_bytes=COPYING)
 
     def lock_down(self) -> Self:
         """Forbid access to every other file and host from now on."""

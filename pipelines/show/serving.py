@@ -1,6 +1,7 @@
 """Starts the dashboard's server: reachable from this machine only by default, and without calls to other hosts."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
@@ -34,8 +35,14 @@ _OPTIONS = {
 }
 
 
-def serve(analytics: Path, port: int = DEFAULT_PORT, address: str = LOOPBACK) -> None:
-    """Serve the dashboard of a published file until stopped.
+def serve(
+    analytics: Path,
+    port: int = DEFAULT_PORT,
+    address: str = LOOPBACK,
+    *,
+    on_ready: Callable[[], object] = lambda: None,
+) -> None:
+    """Serve the dashboard of a published file until stopped; `on_ready` is called once nothing stands against it.
 
     Raises TryAgainLaterError where the port is taken, WrongUseError where Streamlit is not installed.
     """
@@ -49,6 +56,7 @@ def serve(analytics: Path, port: int = DEFAULT_PORT, address: str = LOOPBACK) ->
         raise WrongUseError(f"{port} is not a port: choose one from 1 to 65535.")
     if _is_taken(address, port):
         raise TryAgainLaterError(f"Port {port} is taken: choose another with --port.")
+    on_ready()
     os.environ[FILE_VARIABLE] = str(analytics)
     options = _OPTIONS | {"server.port": port, "server.address": address}
     bootstrap.load_config_options(options)

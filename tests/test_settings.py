@@ -1,0 +1,64 @@
+"""Settings: paths from the home folder, secrets from files."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import WrongUseError
+from pipelines.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No settings at all, a folder without a .env file, and a home of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("DATA_DIR", "~/billing", "/home/ada/billing"),
+        ("ANALYTICS", "~/share/analytics.duckdb", "/home/ada/share/analytics.duckdb"),
+        ("BUSINESSES_FILE", "~/names.csv", "/home/ada/names.csv"),
+        ("WAREHOUSE", "~/w.duckdb", "/home/ada/w.duckdb"),
+        ("WAREHOUSE", "ducklake:~/lake.ducklake", "ducklake:/home/ada/lake.ducklake"),
+        ("LAKE_DATA_PATH", "~/lake", "/home/ada/lake"),
+        ("LAKE_DATA_PATH", "s3://bucket/~/lake", "s3://bucket/~/lake"),
+    ],
+)
+def test_a_path_may_begin_with_the_home_folder(monkeypatch, name, value, meant):
+    monkeypatch.setenv(f"NEXUDUS_{name}", value)
+
+    assert str(getattr(load_settings(), name.lower())) == meant
+
+
+@pytest.mark.parametrize("name", ["PASSWORD", "TOTP_SECRET", "ACCESS_TOKEN", "ALERT_WEBHOOK_URL"])
+def test_any_secret_may_be_in_a_file(monkeypatch, tmp_path, name):
+    (tmp_path / "secret").write_text("https://canary\n", encoding="utf-8")
+    monkeypatch.setenv(f"NEXUDUS_{name}_FILE", str(tmp_path / "secret"))
+
+    assert getattr(load_settings(), name.lower()).get_secret_value() == "https://canary"
+
+
+def test_a_secret_that_is_given_goes_before_its_file_and_the_file_may_be_named_in_dot_env(monkeypatch):
+    Path("secret").write_text("of the file", encoding="utf-8")
+    Path(".env").write_text("NEXUDUS_PASSWORD_FILE=secret\n", encoding="utf-8")
+    assert load_settings().password.get_secret_value() == "of the file"
+
+    monkeypatch.setenv("NEXUDUS_PASSWORD", "given")
+    assert load_settings().password.get_secret_value() == "given"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named_with_its_variable(monkeypatch):
+    monkeypatch.setenv("NEXUDUS_PASSWORD_FILE", "/no/such/file")
+
+    with pytest.raises(WrongUseError, match=r"NEXUDUS_PASSWORD_FILE: /no/such/file cannot be read \(No such file"):
+        load_settings()
+
+
+def test_a_file_is_for_secrets_only(monkeypatch):
+    Path("name").write_text("ada", encoding="utf-8")
+    monkeypatch.setenv("NEXUDUS_USERNAME_FILE", "name")
+
+    assert load_settings().username is None
