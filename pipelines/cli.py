@@ -106,6 +106,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     import msgspec  # noqa: PLC0415 - see demo
 
     from pipelines.extract.histories import HISTORIES  # noqa: PLC0415 - see demo
+    from pipelines.land.invoice_access import invoice_state  # noqa: PLC0415 - see demo
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
@@ -119,6 +120,12 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
         start = datetime.combine(settings.history_start, time(), UTC)
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
+        invoices = invoice_state(connection, settings)
+    state = msgspec.structs.replace(
+        state,
+        invoices=invoices.sentence,
+        warnings=[*state.warnings, *([invoices.warning] if invoices.warning else [])],
+    )
     if as_json:
         say_json(state)
         return

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     """Minutes before the newest data that each sync reads again, for entries that were stamped late."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 30
     """Seconds to wait for a response."""
+
+    invoices: Literal["auto", "on", "off"] = "auto"
+    """Whether invoices are read too: where the role CoworkerInvoice-List is granted, always (else exit 3), or never."""
 
     reporting_timezone: Zone = "UTC"
     """Time zone of the days and months in the figures."""

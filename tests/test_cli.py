@@ -1,6 +1,7 @@
 """The command line under bad input: one plain sentence, the documented exit code, and nothing changed. And the demo."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -133,6 +134,26 @@ def test_a_missing_role(folder, monkeypatch, tenant, status):
     monkeypatch.setenv("NEXUDUS_HISTORY_START", "2025-05-01")
 
     refused(folder, 3, "CoworkerInvoiceHistory-List")
+
+
+def test_a_missing_role_for_invoices_where_they_must_be_read(folder, monkeypatch, tenant):
+    monkeypatch.setattr(tenant.knobs, "roles", "CoworkerInvoiceHistory-List")
+    monkeypatch.setenv("NEXUDUS_INVOICES", "on")
+
+    ran = run_here("sync")
+
+    assert (folder / "data" / "analytics.duckdb").read_text() == "the last good file"
+    check_one_plain_sentence(ran, 3, "`CoworkerInvoice-List`")
+
+
+def test_status_says_once_what_is_missing_without_the_role_for_invoices(folder, monkeypatch, tenant):
+    monkeypatch.setattr(tenant.knobs, "roles", "CoworkerInvoiceHistory-List")
+    assert run_here("sync").code == 0
+
+    ran = run_here("status")
+
+    assert ran.err.count("`CoworkerInvoice-List`") == 1
+    assert re.search(r"invoices +not read$", ran.out, re.MULTILINE)
 
 
 def hurried_clock():

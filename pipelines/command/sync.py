@@ -9,11 +9,14 @@ import dagster as dg
 from pipelines.definitions import build_definitions
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.client import NexudusClient
+from pipelines.extract.entity import Entity
+from pipelines.extract.histories import HISTORIES as ENTRIES
+from pipelines.extract.invoices import INVOICES
 from pipelines.foundation.telling import Tell
+from pipelines.land.landed import Landed
 from pipelines.land.landed_assets import (
     HISTORIES,
     RECONCILIATIONS,
-    Landed,
     PullConfig,
     ReconcileConfig,
     find_first_month,
@@ -38,11 +41,14 @@ class SyncReport:
     @property
     def row_count(self) -> int:
         """History entries in the warehouse."""
-        return self.landed[-1].row_count
+        return self._of(ENTRIES)[-1].row_count
+
+    def _of(self, entity: Entity) -> list[Landed]:
+        return [landed for landed in self.landed if landed.entity is entity]
 
     def __str__(self) -> str:
         """Two lines for a person."""
-        pulled, *compared = [landed.report for landed in self.landed]
+        pulled, *compared = [landed.report for landed in self._of(ENTRIES)]
         rows = [report.rows for report in (pulled, *compared)]
         deleted = f"{compared[0].deleted_count} deleted, " if compared else ""
         return (
@@ -50,7 +56,8 @@ class SyncReport:
             f"{sum(each.changed for each in rows)} changed, {sum(each.same for each in rows)} unchanged, "
             f"{deleted}{sum(each.rejected for each in rows)} rejected, "
             f"in {self.data_request_count} requests.\n"
-            f"Published {self.path}; the warehouse holds {self.row_count} history entries."
+            f"Published {self.path}; the warehouse holds {self.row_count} history entries"
+            f"{''.join(f' and {invoices.row_count} invoices' for invoices in self._of(INVOICES)[-1:])}."
         )
 
 

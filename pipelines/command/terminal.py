@@ -120,7 +120,7 @@ def _rows(result: object) -> tuple[int, int] | None:
 
 def _words(result: object) -> str:
     """What a run does after it has told this result."""
-    from pipelines.land.landed_assets import Landed, Waiting  # noqa: PLC0415 - see above
+    from pipelines.land.landed import Landed, Waiting  # noqa: PLC0415 - see above
     from pipelines.land.pull import PullReport  # noqa: PLC0415 - see above
     from pipelines.model.building import BuiltModel  # noqa: PLC0415 - see above
 

@@ -16,6 +16,7 @@ from pipelines.extract.doctor_readings import Finding, unknown
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.failures import BadRequestError, MissingFilterError, RequestsUsedUpError
 from pipelines.extract.histories import HISTORIES
+from pipelines.extract.invoices import INVOICES, WITHOUT_INVOICES
 from pipelines.extract.pacing import OnWait
 from pipelines.extract.records import Record, SearchAnswer, decode_search
 from pipelines.settings import Clock, Settings, utc_now
@@ -31,7 +32,7 @@ _EVERYTHING = Filters(UPDATED_ON, _LONG_AGO)
 NAMES = (
     "connection", "login", "role", "date-only list", "clock", "ascending order", "page size", "range filter",
     "filter time zone", "range end", "row stamps", "order by Id", "page number", "ties", "deep pages",
-    *readings.FIELD_FINDINGS, "throttling", "broken answers", "slowest answer",
+    *readings.FIELD_FINDINGS, "invoices", "invoices by id", "throttling", "broken answers", "slowest answer",
 )  # fmt: skip
 """The findings of every examination, in the order of the report."""
 
@@ -57,7 +58,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
     failed = {finding.name for finding in findings if finding.verdict == "fail"}
     if failed & {"connection", "broken answers"}:
         return TryAgainLaterError.exit_code
-    if failed & {"login", "role", "date-only list"}:
+    if failed & {"login", "role", "date-only list", "invoices"}:
         return RefusedError.exit_code
     if "filter time zone" in failed:
         return WrongUseError.exit_code
@@ -109,6 +110,7 @@ class _Examination:
             ("row stamps", self._row_stamps),
             ("order by Id", self._ids),
             ("ties", self._ties),
+            ("invoices", self._invoices),
             ("deep pages", self._deep_pages),
         ]
 
@@ -143,7 +145,7 @@ class _Examination:
 
     def _first_answer(self) -> Iterable[Finding]:
         try:
-            answer = self.histories.search(_EVERYTHING, size=1)
+            answer = self._sorted_page(_DIRECTIONS[0], self.settings.page_size)
         except MissingFilterError as error:
             why = "A sync asks by date alone: ask Nexudus support to allow it for this user."
             self._note([_failed("date-only list", error.said, why)])
@@ -154,6 +156,7 @@ class _Examination:
             is_token = self.settings.access_token is not None and "ACCESS_TOKEN" in str(error)
             self._note([_failed("role", "missing", str(error), "NEXUDUS_ACCESS_TOKEN" if is_token else None)])
             raise _StopError("the role is missing") from error
+        self.pages.append(answer)
         return [
             Finding(name="connection", verdict="ok", value=self.settings.base_url),
             Finding(name="role", verdict="ok", value=HISTORIES.list_role, explanation="Create was not tried."),
@@ -164,10 +167,10 @@ class _Examination:
     def _order(self) -> Iterable[Finding]:
         seen = []
         for direction in _DIRECTIONS:
-            answer = self._sorted_page(direction, self.settings.page_size)
-            order = readings.order_of(answer)
+            if direction != _DIRECTIONS[0]:
+                self.pages.append(self._sorted_page(direction, self.settings.page_size))
+            order = readings.order_of(self.pages[-1])
             seen.append(f"dir={direction}: {order}")
-            self.pages.append(answer)
             if order in {"ascending", "unproved"}:
                 break
         value = ", ".join(seen)
@@ -355,6 +358,29 @@ class _Examination:
             why = "A sync never needs them but in a minute fuller than so many pages."
             return [Finding(name="deep pages", verdict="ok", value=f"page {page} is refused", explanation=why)]
         return [Finding(name="deep pages", verdict="ok", value=f"page {page} is answered")]
+
+    def _invoices(self) -> Iterable[Finding]:
+        """Whether invoices can be read, and how many of those named by Id come at once."""
+        why = "they are not read"
+        if self.settings.invoices == "off":
+            return [
+                Finding(name="invoices", verdict="ok", value="not read, for NEXUDUS_INVOICES is off"),
+                unknown("invoices by id", why),
+            ]
+        source = EntitySource(self.client, self.settings, INVOICES)
+        try:
+            answer = source.search(size=INVOICES.lookup.most_keys)
+        except RefusedError as error:
+            verdict: readings.Verdict = "fail" if self.settings.invoices == "on" else "warn"
+            said = f"Without them {WITHOUT_INVOICES}. {error}"
+            missing = Finding(name="invoices", verdict=verdict, value="refused", explanation=said)
+            return [missing, unknown("invoices by id", why)]
+        named = tuple(record.id for record in answer.records)
+        found = source.search(Filters(keys=named)) if named else answer
+        return [
+            Finding(name="invoices", verdict="ok", value=f"{INVOICES.list_role}, {answer.total_items} invoices"),
+            readings.ids_finding(answer, found),
+        ]
 
     def _sorted_page(self, direction: int, size: int) -> SearchAnswer:
         return self.histories.search(_EVERYTHING, size=size, order_by="UpdatedOn", direction=direction)

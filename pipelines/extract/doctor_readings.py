@@ -235,6 +235,22 @@ def mishap_findings(
     ]
 
 
+def ids_finding(listed: SearchAnswer, found: SearchAnswer) -> Finding:
+    """How many of the records that were named by their Ids came in one answer."""
+    name, asked, came = "invoices by id", {one.id for one in listed.records}, {one.id for one in found.records}
+    if not asked:
+        return unknown(name, "there are no invoices")
+    if came - asked:
+        setting, why = "NEXUDUS_INVOICES=off", "The filter by Id is ignored, so open invoices cannot be read again."
+        return Finding(name=name, verdict="fail", value="ignored", setting_to_change=setting, explanation=why)
+    return Finding(
+        name=name,
+        verdict="ok" if came == asked else "warn",
+        value=f"{len(came)} of {len(asked)} came at once",
+        explanation="" if came == asked else "A sync asks for open invoices in more requests.",
+    )
+
+
 def unknown(name: str, why: str) -> Finding:
     """A finding that could not be made."""
     return Finding(name=name, verdict="unknown", value="not found out", explanation=f"{why[:1].upper()}{why[1:]}.")

@@ -125,6 +125,7 @@ class Contract:
         self._wire_names = frozenset(self.columns.values())
         self._presence_only = frozenset(presence_only)
         self._keeps_undocumented = keeps_undocumented
+        self._is_reduced = bool(self._presence_only) or not keeps_undocumented
         self._texts = {one.encode_name for one in fields if one.type in (str, str | None)}
         self._instants = tuple(one.name for one in fields if one.type in (datetime, datetime | None))
         self._instants_of = attrgetter(*self._instants)
@@ -134,7 +135,7 @@ class Contract:
 
     def read(self, raw: bytes) -> Record | RejectedRecord:
         """One record, checked. Unknown fields are kept as JSON in `extra`; a broken record comes back as rejected."""
-        if self._presence_only or not self._keeps_undocumented:
+        if self._is_reduced:
             raw = self._reduced(raw)
         try:
             raw.decode()  # what lies in fields that are kept as they came is not looked at below

@@ -9,6 +9,7 @@ import polars as pl
 INSTANT = pl.Datetime("us", "UTC")
 FRAME_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "bigint": pl.Int64,
+    "double": pl.Float64,
     "varchar": pl.String,
     "boolean": pl.Boolean,
     "timestamptz": INSTANT,

@@ -12,14 +12,16 @@ from msgspec import inspect
 
 from pipelines.extract.entity import Entity
 from pipelines.extract.histories import HISTORIES
+from pipelines.extract.invoices import INVOICES
 from pipelines.extract.records import Record
 from pipelines.foundation.sql_files import sql_folder
 
-ENTITIES = (HISTORIES,)
+ENTITIES = (HISTORIES, INVOICES)
 """What is landed."""
 
 _TYPES: Mapping[type, str] = {
     inspect.IntType: "bigint",
+    inspect.FloatType: "double",
     inspect.StrType: "varchar",
     inspect.BoolType: "boolean",
     inspect.DateTimeType: "timestamptz",

@@ -1,8 +1,7 @@
 """The landing stage as Dagster assets. Thin: reads the run's partitions and config, calls `pull`, reports metadata."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 
 import dagster as dg
@@ -11,54 +10,34 @@ import duckdb
 from pipelines.errors import WrongUseError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
-from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES as ENTRIES
+from pipelines.extract.invoices import INVOICES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.foundation.telling import Tell
 from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
+from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset, reconcile_invoices
+from pipelines.land.landed import Waiting, landed_by, metadata_of
 from pipelines.land.ledger import closed_windows, windows_to_pull
 from pipelines.land.pull import (
     BEFORE_FIRST_ENTRY,
-    OnStep,
     Pull,
-    PullReport,
     close_before_first_entry,
     planned_windows,
 )
-from pipelines.land.reconcile import reconcile
+from pipelines.land.pull_settings import history_until, lookback_of, pull_for
+from pipelines.land.reconcile import reconcile_covered
 from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
-from pipelines.land.warehouse import LANDING, open_warehouse, warehouse_of
+from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
 RECONCILIATIONS = dg.AssetKey(["land", "reconciliations"])
 HISTORIES = dg.AssetKey(["land", ENTRIES.table])
 _EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What a landing step did: its report, the data requests it took, and the entries that the warehouse then held."""
-
-    report: PullReport
-    data_request_count: int
-    row_count: int
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A request waits for the pace, or because the API asked for it."""
-
-    seconds: float
-    reason: str
-
-    def __str__(self) -> str:
-        """For a person."""
-        return f"Waiting {self.seconds:.0f} s: {self.reason}"
 
 
 class ReconcileConfig(dg.Config):
@@ -90,12 +69,6 @@ def months(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     return dg.MonthlyPartitionsDefinition(start_date=first_month(settings).isoformat(), end_offset=1)
 
 
-def history_until(settings: Settings, now: datetime) -> Window:
-    """All that may be read now; what is younger than the settling time could still get company in its minute."""
-    start = datetime.combine(settings.history_start, time(), UTC)
-    return Window(start, max(start, floor_minute(now - timedelta(minutes=settings.settle_minutes))))
-
-
 def months_to_cover(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
@@ -119,7 +92,7 @@ def find_first_month(
     settings: Settings, connection: duckdb.DuckDBPyConnection, client: NexudusClient, clock: Clock = utc_now
 ) -> None:
     """Close the empty years before the first entry, if that is not done, and keep its month for the partitions."""
-    _close_empty_years(_pull(settings, connection, client, BEFORE_FIRST_ENTRY), settings, clock)
+    _close_empty_years(pull_for(settings, connection, client, BEFORE_FIRST_ENTRY, ENTRIES), settings, clock)
 
 
 def _close_empty_years(pull: Pull, settings: Settings, clock: Clock) -> None:
@@ -184,7 +157,7 @@ def landed_assets(
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
-            pull = _pull(settings, connection, client, context.run.run_id, tell)
+            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, on_step=tell)
             with recorded_run(pull, client, "sync", clock):
                 if history.start in partitions:
                     _close_empty_years(pull, settings, clock)
@@ -195,16 +168,16 @@ def landed_assets(
                             axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
                         )
             state = read_status(connection, ENTRIES, history.start, None, clock())
-            landed = _landed(connection, client, pull.report)
+            landed = landed_by(pull, client)
             tell(landed)
             return dg.MaterializeResult(
-                metadata=_metadata(client, landed) | _coverage(state),
+                metadata=metadata_of(client, landed) | _coverage(state),
                 check_results=[judge_freshness(newest_closed_minute(connection, ENTRIES), clock())],
             )
 
     @dg.asset(
         key=RECONCILIATIONS,
-        deps=[coworker_invoice_histories],
+        deps=[coworker_invoice_histories, INVOICES_KEY],
         group_name="land",
         kinds={"duckdb"},
         pool=pool,
@@ -217,50 +190,26 @@ def landed_assets(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = _pull(settings, connection, client, context.run.run_id, tell)
+            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, on_step=tell)
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
             with recorded_run(pull, client, "reconcile", clock):
-                read_newest()
-                closed = closed_windows(connection, ENTRIES, UPDATED_ON)
-                if closed:  # from end to end: a minute left open in between hides nothing before it
-                    covered = Window(closed[0].start, closed[-1].end)
-                    start = covered.end - timedelta(days=config.days) if config.days else covered.start
-                    reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
-            landed = _landed(connection, client, pull.report)
+                reconcile_covered(pull, read_newest, config.days)
+            landed = landed_by(pull, client)
             tell(landed)
+            with NexudusClient(settings) as another:  # what it counts is the invoices' alone
+                invoices = pull_for(settings, connection, another, context.run.run_id, INVOICES, on_step=tell)
+                if reconcile_invoices(invoices, another, settings, config.days, clock):
+                    tell(landed_by(invoices, another))
             return dg.MaterializeResult(
-                metadata=_metadata(client, landed) | {"rows_deleted": pull.report.deleted_count}
+                metadata=metadata_of(client, landed) | {"rows_deleted": pull.report.deleted_count}
             )
 
-    return [api, coworker_invoice_histories, reconciliations]
-
-
-def lookback_of(settings: Settings) -> timedelta:
-    """How far back what is closed is looked at again."""
-    return timedelta(minutes=settings.lookback_minutes)
-
-
-def _pull(
-    settings: Settings,
-    connection: duckdb.DuckDBPyConnection,
-    client: NexudusClient,
-    run_id: str,
-    on_step: OnStep = lambda _: None,
-) -> Pull:
-    return Pull(
-        connection,
-        EntitySource(client, settings, ENTRIES),
-        page_size=settings.page_size,
-        run_id=run_id,
-        settle=timedelta(minutes=settings.settle_minutes),
-        workers=settings.concurrent_requests,
-        on_step=on_step,
-        writing_alone=warehouse_of(settings).writing_alone,
-    )
+    invoices = invoices_asset(settings, tell, clock, pool=pool)
+    return [api, coworker_invoice_histories, invoices, reconciliations]
 
 
 def _partitions(context: dg.AssetExecutionContext, settings: Settings) -> Window:
@@ -296,28 +245,6 @@ def _windows(
     allowed = [window.meet(config.window()).meet(partitions) for window in planned]
     forced = [window.meet(history) for window in config.repull()]
     return merge([*allowed, *forced])
-
-
-def _landed(connection: duckdb.DuckDBPyConnection, client: NexudusClient, report: PullReport) -> Landed:
-    ((row_count,),) = connection.execute(f"select count(*) from {ENTRIES.rows}").fetchall()  # noqa: S608
-    return Landed(report, client.data_request_count, row_count)
-
-
-def _metadata(client: NexudusClient, landed: Landed) -> dict[str, Any]:
-    report = landed.report
-    return {
-        "dagster/row_count": landed.row_count,
-        "pulled": report.pulled or "nothing was missing",
-        "rows_new": report.rows.new,
-        "rows_changed": report.rows.changed,
-        "rows_same": report.rows.same,
-        "rows_rejected": report.rows.rejected,
-        "requests": client.request_count,
-        "data_requests": client.data_request_count,
-        "retries": client.retry_count,
-        "waited_seconds": round(client.waited_seconds, 1),
-        "open_minutes": ", ".join(f"{minute:%Y-%m-%dT%H:%M}" for minute in report.open_minutes) or "none",
-    }
 
 
 def _coverage(state: Status) -> dict[str, Any]:

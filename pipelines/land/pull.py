@@ -28,7 +28,8 @@ class PullReport:
 
     `rows` by outcome, `answer_count` answers landed, `remaining_count` rows still to come as far as the answers tell,
     `open_minutes` minutes that never read consistently, `deleted_count` entries found gone, `fewest_request_count`
-    the questions that any reader would have needed, `answered_at` the newest answer's instant by the server's clock.
+    the questions that any reader would have needed, `first_answered_at` and `answered_at` the instants of the first and
+    the newest answer by the server's clock.
     """
 
     windows: list[tuple[Axis, Window]] = field(default_factory=list)
@@ -39,6 +40,7 @@ class PullReport:
     fewest_request_count: int = 0
     open_minutes: list[datetime] = field(default_factory=list)
     answered_at: datetime | None = None
+    first_answered_at: datetime | None = None
 
     @property
     def pulled(self) -> str:
@@ -135,6 +137,7 @@ class Pull:
         self.report.answer_count += len(answers)
         for answer, _, left_count in steps:
             self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
+            self.report.first_answered_at = self.report.first_answered_at or answer.answered_at
             self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
 
 

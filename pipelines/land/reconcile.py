@@ -13,21 +13,20 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
 
 from pipelines.errors import BrokenPromiseError
-from pipelines.extract.axes import UPDATED_ON, Axis, Filters
+from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.checked_answers import Step
 from pipelines.extract.entity import Entity
 from pipelines.extract.order import Dialect
-from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
 from pipelines.land import ledger
+from pipelines.land.looking_up import look_up
 from pipelines.land.merge import RowCounts
 from pipelines.land.pull import Pull
 
@@ -151,6 +150,16 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> Non
     _note(pull, scope, missed=repaired.new, changed=repaired.changed, returned=returned)
 
 
+def reconcile_covered(pull: Pull, read_newest: Callable[[], None], days: int | None = None) -> None:
+    """Reconcile all that the ledger covers, or its last `days`, once the newest is read."""
+    read_newest()
+    closed = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)
+    if closed:  # from end to end: a minute left open in between hides nothing before it
+        covered = Window(closed[0].start, closed[-1].end)
+        start = covered.end - timedelta(days=days) if days else covered.start
+        reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
+
+
 def _since(pull: Pull, before: RowCounts) -> RowCounts:
     return RowCounts(*(now - then for now, then in zip(pull.report.rows, before, strict=True)))
 
@@ -221,45 +230,8 @@ def _live(pull: Pull, suspects: set[Suspect]) -> set[Suspect]:
 
 def _not_there(pull: Pull, suspects: set[Suspect]) -> set[Suspect]:
     """Those that the API does not list under their key either; what it lists is landed as it is now."""
-    by_key = attrgetter("key")
-    gone: set[Suspect] = set()
-    for key, records in groupby(sorted(suspects, key=by_key), by_key):
-        listed: set[int | None] = set()
-        for answer in _found_by(pull, key):
-            listed |= answer.ids
-            _take_back_in_time(pull, answer)
-            pull.land(UPDATED_ON, Step(answer, None))
-        gone |= {record for record in records if record.id not in listed}
-    return gone
-
-
-def _found_by(pull: Pull, key: int) -> Iterator[SearchAnswer]:
-    filters = Filters(keys=(key,))
-    page, is_more = 0, True
-    while is_more:
-        page += 1
-        answer = pull.source.search(filters, page=page, size=pull.page_size, order_by="Id", direction=0)
-        if any(pull.entity.key(record) != key for record in answer.records):
-            raise BrokenPromiseError(
-                f"The API seems to ignore the filter {pull.entity.lookup.parameter}: run `nexudus-billing doctor`. "
-                "Nothing was marked as gone."
-            )
-        yield answer
-        is_more = answer.has_next_page and answer.record_count > 0
-
-
-def _take_back_in_time(pull: Pull, answer: SearchAnswer) -> None:
-    """Let records be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
-    stamps = {record.id: record.touched_at for record in answer.records}
-    pull.connection.execute(
-        f"""
-        update {pull.entity.rows} as landed
-        set updated_on = now_there.updated_on
-        from (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
-        where landed.id = now_there.id and landed.updated_on > now_there.updated_on
-        """,  # noqa: S608 - names of our own
-        {"ids": list(stamps), "stamps": list(stamps.values())},
-    )
+    listed = look_up(pull, (suspect.key for suspect in suspects))
+    return {suspect for suspect in suspects if suspect.id not in listed}
 
 
 def _mark(pull: Pull, ids: list[int]) -> None:

@@ -57,6 +57,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reconciled_at: datetime | None
     published_at: datetime | None
     warnings: list[str]
+    invoices: str | None = None
 
 
 def read_status(

@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract.axes import UPDATED_ON
+from pipelines.extract.histories import HISTORIES as ENTRIES
 from pipelines.extract.windows import Window
 from pipelines.land import landed_assets
 from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS, PullConfig
@@ -147,7 +148,8 @@ def _published_ledger(settings: Settings) -> Iterable[Window]:
         with open_published(settings.analytics_path) as connection:
             connection.execute("set timezone = 'UTC'")
             rows = connection.execute(
-                "select from_at, to_at from sync_windows where axis = $axis", {"axis": UPDATED_ON.name}
+                "select from_at, to_at from sync_windows where entity = $entity and axis = $axis",
+                {"entity": ENTRIES.name, "axis": UPDATED_ON.name},
             ).fetchall()
     except (PipelineError, duckdb.Error):
         return []

@@ -63,6 +63,8 @@ class About(NamedTuple):
     has_personal_data: bool
     business_count: int
     named_business_count: int
+    invoice_count: int
+    invoices_read_until_at: datetime | None
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -39,7 +39,14 @@ def draw(frame: Frame) -> None:
     html(
         markup.table(
             "Latest runs that read data",
-            (Column("Ended"), Column("Read until"), Column("Records", True), Column("Requests", True), Column("Run")),
+            (
+                Column("What"),
+                Column("Ended"),
+                Column("Read until"),
+                Column("Records", True),
+                Column("Requests", True),
+                Column("Run"),
+            ),
             [_run(frame, row) for row in frame.ask("health_runs", limit=_MOST)],
             css="nb-wide",
         )
@@ -65,9 +72,14 @@ def _gaps(frame: Frame) -> None:
     html(
         markup.table(
             "Gaps, which the next sync will read",
-            (Column("From"), Column("To"), Column("Time field")),
+            (Column("From"), Column("To"), Column("What"), Column("Time field")),
             [
-                [as_text.moment(row["from_at"], frame.zone), as_text.moment(row["to_at"], frame.zone), row["axis"]]
+                [
+                    as_text.moment(row["from_at"], frame.zone),
+                    as_text.moment(row["to_at"], frame.zone),
+                    row["entity"],
+                    row["axis"],
+                ]
                 for row in gaps
             ],
         )
@@ -76,6 +88,7 @@ def _gaps(frame: Frame) -> None:
 
 def _run(frame: Frame, row: Row) -> list[Cell | str]:
     return [
+        row["entity"],
         as_text.moment(row["ended_at"], frame.zone),
         as_text.moment(row["read_until_at"], frame.zone),
         as_text.count(row["row_count"]),

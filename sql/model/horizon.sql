@@ -12,7 +12,10 @@
 --   land.reconciliations
 with
 
-windows as (select * from land.windows),
+windows as (
+    select * from land.windows
+    where entity = 'CoworkerInvoiceHistory'
+),
 
 entries as (select * from land.coworker_invoice_histories),
 

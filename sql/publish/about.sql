@@ -18,6 +18,8 @@
 --   has_personal_data       True where personal columns hold their values
 --   business_count          Businesses
 --   named_business_count    Those whose name is known
+--   invoice_count           Live invoices that were read from their own list; 0 where that is not done
+--   invoices_read_until_at  Up to when invoices were read; null where they never were
 with
 
 entries as (select * from model.history_entries),
@@ -26,10 +28,23 @@ landed as (select * from land.coworker_invoice_histories),
 
 windows as (
     select * from land.windows
-    where axis = 'UpdatedOn'
+    where axis = 'UpdatedOn' and entity = 'CoworkerInvoiceHistory'
 ),
 
-rejected as (select * from land.rejected_records),
+invoices as (
+    select * from land.coworker_invoices
+    where deleted_at is null
+),
+
+invoice_windows as (
+    select * from land.windows
+    where axis = 'UpdatedOn' and entity = 'CoworkerInvoice'
+),
+
+rejected as (
+    select * from land.rejected_records
+    where entity = 'CoworkerInvoiceHistory'
+),
 
 horizon as (select * from model.horizon),
 
@@ -77,6 +92,10 @@ deletions as (select count(deleted_at) as deleted_entry_count from landed),
 
 rejections as (select count(*) as rejected_record_count from rejected),
 
+invoice_coverage as (select max(to_at) as invoices_read_until_at from invoice_windows),
+
+invoice_counts as (select count(*) as invoice_count from invoices),
+
 versions as (select any_value(rules_version) as rules_version from rules),
 
 business_ids as (
@@ -110,6 +129,8 @@ select
     getvariable('personal_data')::boolean as has_personal_data,
     businesses.business_count,
     businesses.named_business_count,
+    invoice_counts.invoice_count,
+    invoice_coverage.invoices_read_until_at,
 from horizon
 cross join coverage
 cross join gaps
@@ -118,3 +139,5 @@ cross join deletions
 cross join rejections
 cross join versions
 cross join businesses
+cross join invoice_counts
+cross join invoice_coverage

@@ -1,6 +1,7 @@
--- One row per run that read something, newest first.
+-- One row per run and kind of record that it read, newest first.
 --
 -- columns
+--   entity          The kind of record that was read, as the API names it
 --   run_id          The run, as Dagster names it
 --   ended_at        When its last range was complete, by the server's clock
 --   window_count    Ranges that it read
@@ -13,6 +14,7 @@ windows as (select * from land.windows),
 
 sync_runs as (
     select
+        entity,
         run_id,
         max(closed_at) as ended_at,
         count(*) as window_count,
@@ -20,7 +22,7 @@ sync_runs as (
         sum(request_count)::bigint as request_count,
         max(to_at) as read_until_at,
     from windows
-    group by run_id
+    group by entity, run_id
 )
 
 select * from sync_runs

@@ -2,6 +2,7 @@
 -- read.
 --
 -- columns
+--   entity          The kind of record that was read, as the API names it
 --   axis            The time field that was read along, as the API names it
 --   from_at         First minute of the range
 --   to_at           First minute after the range
@@ -10,6 +11,7 @@
 --   run_id          The run, as Dagster names it
 --   closed_at       When the range was complete, by the server's clock
 select
+    entity,
     axis,
     from_at,
     to_at,
@@ -18,4 +20,4 @@ select
     run_id,
     closed_at
 from land.windows
-order by axis, from_at, closed_at;
+order by entity, axis, from_at, closed_at;

@@ -1,8 +1,9 @@
 -- What is not read yet.
 select
+    entity,
     axis,
     from_at,
     to_at,
 from sync_gaps
-order by axis, from_at
+order by entity, axis, from_at
 limit getvariable('limit')

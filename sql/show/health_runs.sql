@@ -1,5 +1,6 @@
 -- The newest runs that read something.
 select
+    entity,
     run_id,
     ended_at,
     window_count,

@@ -1,5 +1,6 @@
 -- The newest ranges that were read.
 select
+    entity,
     axis,
     from_at,
     to_at,

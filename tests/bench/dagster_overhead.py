@@ -54,7 +54,9 @@ from datetime import timedelta
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.land.pull import Pull
-from pipelines.land.landed_assets import PullConfig, _pull, _windows, history_until
+from pipelines.extract.histories import HISTORIES
+from pipelines.land.landed_assets import PullConfig, _windows
+from pipelines.land.pull_settings import history_until, pull_for
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all
 from pipelines.model.sql_models import load_models
@@ -65,7 +67,7 @@ settings = load_settings()
 models = load_models()
 mark("read the models")
 with NexudusClient(settings) as client, open_warehouse(settings) as connection:
-    pull = _pull(settings, connection, client, "bench")
+    pull = pull_for(settings, connection, client, "bench", HISTORIES)
     pull.read(UPDATED_ON, _windows(connection, settings, history_until(settings, utc_now()), PullConfig()))
     build_all(connection, settings.reporting_timezone, models=models)
     publish(connection, models, settings.analytics_path, personal_data=False)

@@ -50,6 +50,27 @@ def test_a_tenant_that_behaves_leaves_nothing_to_change(examined):
     assert exit_code(found.values()) == 0
 
 
+def test_a_missing_role_for_invoices_is_named_with_what_is_missing_without_it(examined):
+    found = examined({"roles": "CoworkerInvoiceHistory-List"})
+    assert (found["invoices"].verdict, found["invoices by id"].verdict) == ("warn", "unknown")
+    assert "`CoworkerInvoice-List`" in found["invoices"].explanation
+    assert "part-paid invoices count as open" in found["invoices"].explanation
+    assert exit_code(found.values()) == 0
+
+
+@pytest.mark.parametrize(("setting", "verdict", "code"), [("on", "fail", 3), ("off", "ok", 0)])
+def test_the_setting_decides_what_a_missing_role_for_invoices_means(examined, setting, verdict, code):
+    found = examined({"roles": "CoworkerInvoiceHistory-List"}, invoices=setting)
+    assert found["invoices"].verdict == verdict
+    assert exit_code(found.values()) == code
+
+
+@pytest.mark.parametrize("most", [100, 40])
+def test_how_many_invoices_come_at_once_by_their_ids_is_found(examined, most):
+    assert examined({"most_ids_at_once": most})["invoices by id"].value == f"{most} of 100 came at once"
+
+
+SETTLING = {"part_pay_rate", "void_rate", "credit_rate"}
 ZONE, SIZE, PACE = "NEXUDUS_FILTER_TIMEZONE", "NEXUDUS_PAGE_SIZE", "NEXUDUS_REQUESTS_PER_MINUTE"
 
 
@@ -126,7 +147,7 @@ def test_slow_answers_are_found(examined):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_can_be_examined(tenant, examined, profile):
     knobs = make_knobs(profile)
-    still = {"update_rate", "insert_rate", "late_insert_rate", "delete_rate", "pay_rate", "refund_rate"}
+    still = {"update_rate", "insert_rate", "late_insert_rate", "delete_rate", "pay_rate", "refund_rate", *SETTLING}
     chosen = {name: value for name, value in PROFILES[profile].items() if name not in still | {"past_stamp_rate"}}
     found = examined(chosen)
     assert knobs is not tenant.knobs

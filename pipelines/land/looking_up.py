@@ -1,0 +1,74 @@
+"""Records looked up by their key, whatever their time, and landed as they are now.
+
+For those that no range shows to have changed: gone, moved, or paid without a new UpdatedOn.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipelines.errors import BrokenPromiseError
+from pipelines.extract.axes import UPDATED_ON, Filters
+from pipelines.extract.checked_answers import Step
+from pipelines.extract.failures import BadRequestError
+from pipelines.extract.records import SearchAnswer
+from pipelines.land.pull import Pull
+
+
+class IgnoredFilterError(BrokenPromiseError):
+    """Records came that were not asked for: nothing can be looked up."""
+
+
+def look_up(pull: Pull, keys: Iterable[int]) -> set[int | None]:
+    """Land the records with these keys; returns the Ids that the API lists.
+
+    It need not find as many at once as are named: what it left out is asked for again as long as that finds more, and
+    one by one where it takes no list. Raises IgnoredFilterError, and what the client raises.
+    """
+    listed: set[int | None] = set()
+    missing, most = sorted(set(keys)), pull.entity.lookup.most_keys
+    while missing:
+        found: set[int | None] = set()
+        try:
+            for start in range(0, len(missing), most):
+                for answer in _answers(pull, missing[start : start + most]):
+                    found |= {pull.entity.key(record) for record in answer.records}
+                    found |= {record.id for record in answer.rejected}
+                    listed |= answer.ids
+                    _take_back_in_time(pull, answer)
+                    pull.land(UPDATED_ON, Step(answer, None))
+        except (IgnoredFilterError, BadRequestError):
+            if most == 1:
+                raise
+            most = 1
+        else:
+            if most == 1 or not found:
+                break
+        missing = [key for key in missing if key not in found]
+    return listed
+
+
+def _answers(pull: Pull, keys: Sequence[int]) -> Iterator[SearchAnswer]:
+    filters, page, is_more = Filters(keys=tuple(keys)), 0, True
+    while is_more:
+        page += 1
+        answer = pull.source.search(filters, page=page, size=pull.page_size, order_by="Id", direction=0)
+        if any(pull.entity.key(record) not in filters.keys for record in answer.records):
+            raise IgnoredFilterError(
+                f"The API seems to ignore the filter {pull.entity.lookup.parameter}: run `nexudus-billing doctor`. "
+                "Nothing was marked as gone."
+            )
+        yield answer
+        is_more = answer.has_next_page and answer.record_count > 0
+
+
+def _take_back_in_time(pull: Pull, answer: SearchAnswer) -> None:
+    """Let records be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
+    stamps = {record.id: record.touched_at for record in answer.records}
+    pull.connection.execute(
+        f"""
+        update {pull.entity.rows} as landed
+        set updated_on = now_there.updated_on
+        from (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
+        where landed.id = now_there.id and landed.updated_on > now_there.updated_on
+        """,  # noqa: S608 - names of our own
+        {"ids": list(stamps), "stamps": list(stamps.values())},
+    )
