@@ -10,7 +10,6 @@ from pipelines.errors import RefusedError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.invoices import INVOICES, WITHOUT_INVOICES
 from pipelines.land.ledger import closed_windows
-from pipelines.land.pull import Pull
 from pipelines.settings import Clock, Settings
 
 # A role that is missing is rarely granted within the day, and asking costs a login each time.
@@ -57,12 +56,14 @@ def invoice_state(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     )
 
 
-def read_if_allowed(settings: Settings, pull: Pull, read: Callable[[], None], clock: Clock) -> bool:
+def read_if_allowed(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, read: Callable[[], None], clock: Clock
+) -> bool:
     """Read, unless invoices are off or were refused of late. A refusal is an error only where they must be read."""
     if settings.invoices == "off":
         return False
     if settings.invoices == "auto":
-        refused = _last_refusal(pull.connection)
+        refused = _last_refusal(connection)
         if refused and clock() - refused[1] < _ASKED_AGAIN_AFTER:
             return False
     try:

@@ -46,7 +46,7 @@ def invoices_asset(
                 with recorded_run(pull, client, "sync", clock):
                     catch_up(pull, history_until(settings, clock()), lookback_of(settings))
 
-            if read_if_allowed(settings, pull, read, clock):
+            if read_if_allowed(settings, connection, read, clock):
                 tell(landed_by(pull, client))
             state = invoice_state(connection, settings)
             if state.warning:
@@ -66,4 +66,4 @@ def reconcile_invoices(pull: Pull, client: NexudusClient, settings: Settings, da
         with recorded_run(pull, client, "reconcile", clock):
             reconcile_covered(pull, newest, days)
 
-    return read_if_allowed(settings, pull, compare, clock)
+    return read_if_allowed(settings, pull.connection, compare, clock)
