@@ -2,7 +2,7 @@
 -- An incident of fewer than five failures is not worth a sentence. The parts of the sentence stand beside it.
 --
 -- columns
---   finding_number            1 is the most important: what lasts first, then by failures or entries beyond the usual
+--   finding_number            1 is the most important: what lasts first, then by failures beyond the usual a day
 --   finding                   The sentence
 --   business_id               Location that it is about
 --   business_name             Its name; its id where no name is known
@@ -39,6 +39,7 @@ current as (
             incidents.expected_count,
             incidents.observed_count - incidents.expected_count
         ) as excess_count,
+        coalesce(incidents.ended_on_date, horizon.last_complete_date) - incidents.started_on_date + 1 as lasted_days,
     from incidents
     cross join horizon
     left join names on incidents.business_id = names.business_id
@@ -72,7 +73,8 @@ parts as (
                 then ' on ' || strftime(started_on_date, '%-d %B %Y')
             when ended_on_date is null
                 then ' since ' || strftime(started_on_date, '%-d %B %Y')
-            else ' from ' || strftime(started_on_date, '%-d %B %Y') || ' to ' || strftime(ended_on_date, '%-d %B %Y')
+            else
+                ' from ' || strftime(started_on_date, '%-d %B %Y') || ' to ' || strftime(ended_on_date, '%-d %B %Y')
         end as span,
         if(
             leading_failure_reason_ratio >= 0.4 and leading_failure_reason <> 'unknown',
@@ -90,7 +92,13 @@ parts as (
 findings as (
     select
         row_number() over (
-            order by is_open desc, excess_count desc, business_id asc, currency_code asc, incident_kind asc
+            order by
+                is_open desc,
+                excess_count / lasted_days desc,
+                business_id asc,
+                currency_code asc,
+                incident_kind asc,
+                started_on_date asc
         ) as finding_number,
         case incident_kind
             when 'rate_shift'

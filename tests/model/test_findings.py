@@ -57,9 +57,10 @@ def test_several_are_ordered_by_what_lasts_and_by_size_and_named(warehouse):
         *attempts(200_001, range(143), 1, business=9),
     )
     sentences = [each["finding"] for each in told(warehouse, 150)]
+    # Beyond the usual a day: 10 entries missing, 7 failures, 3 failures.
     assert sentences == [
-        "Failures at Leith rose from 10 % to 80 % since 21 May 2025, mostly card expired; 8,000 at risk.",
         "No entry at 9 since 24 May 2025, where about 70 would be usual.",
+        "Failures at Leith rose from 10 % to 80 % since 21 May 2025, mostly card expired; 8,000 at risk.",
         "Failures at 7 rose from 10 % to 40 % since 21 May 2025, mostly insufficient funds; GBP 4,000 at risk.",
     ]
 
@@ -81,5 +82,6 @@ def test_a_single_bad_day_is_told_as_such(warehouse):
     land(warehouse, *attempts(1, range(148), 1), *attempts(1, [148], 9), *attempts(1, [149], 1))
     (finding,) = told(warehouse, 150)
     assert finding["finding"] == (
-        "9 of 10 payments at 7 failed on 29 May 2025, where 1 would be usual, mostly insufficient funds; GBP 900 at risk."
+        "9 of 10 payments at 7 failed on 29 May 2025, where 1 would be usual, mostly insufficient funds;"
+        " GBP 900 at risk."
     )
