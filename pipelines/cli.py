@@ -15,6 +15,7 @@ from pipelines.command.terminal import Verbosity, err, out, plain, program, prog
 from pipelines.errors import WrongUseError
 
 if TYPE_CHECKING:
+    from pipelines.land.losses import Loss
     from pipelines.land.status import LastRun
     from pipelines.settings import Settings
 
@@ -88,16 +89,41 @@ def reconcile(
     days: Annotated[
         int | None, typer.Option(min=1, help="Compare only the last N days; all history by default.")
     ] = None,
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Show a loss too large to believe, and accept it when you say so.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --accept-loss: accept it without being asked.")] = False,
 ) -> None:
     """Compare counts with the API, repair deletions and missed entries, and publish."""
     from pipelines.command.sync import run_reconcile  # noqa: PLC0415 - see demo
     from pipelines.land.landed_assets import ReconcileConfig  # noqa: PLC0415 - see demo
+    from pipelines.land.losses import LossRefusedError  # noqa: PLC0415 - see demo
 
     settings = load_settings()
-    with progress() as show:
-        report = run_reconcile(settings, show, ReconcileConfig(days=days), verbose=Verbosity.is_on)
+    config = ReconcileConfig(days=days)
+    try:
+        with progress() as show:
+            report = run_reconcile(settings, show, config, verbose=Verbosity.is_on)
+    except LossRefusedError as error:
+        if not accept_loss or error.loss.count >= error.loss.live_count:
+            raise
+        _show_loss(error.loss)
+        if not yes and not typer.confirm("Mark these as deleted?"):
+            raise
+        config = ReconcileConfig(days=days, accepted_loss=error.loss.count)
+        with progress() as show:
+            report = run_reconcile(settings, show, config, verbose=Verbosity.is_on)
     say(str(report))
     say(f"Next: `{program()} dashboard` shows the figures, `land.reconciliations` in the warehouse what was found.")
+
+
+def _show_loss(loss: "Loss") -> None:
+    table = Table("business", "month created", loss.entity.noun)
+    for row in loss.rows:
+        table.add_row(str(row.business_id or "not known"), row.month or "not known", str(row.record_count))
+    out.print(table)
+    say(f"{loss.count} of {loss.live_count} {loss.entity.noun} are no longer in the API.")
 
 
 @app.command()

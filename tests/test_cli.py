@@ -146,6 +146,25 @@ def test_a_missing_role_for_invoices_where_they_must_be_read(folder, monkeypatch
     check_one_plain_sentence(ran, 3, "`CoworkerInvoice-List`")
 
 
+def test_a_large_deletion_is_refused_and_accepted_once_it_was_shown(folder, monkeypatch, start_sandbox):  # noqa: F811 - the fixture
+    sandbox = start_sandbox(make_operator(size=300, months=2))
+    monkeypatch.setenv("NEXUDUS_BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("NEXUDUS_DATA_DIR", str(folder / "elsewhere"))
+    assert run_here("sync").code == 0
+    gone = sandbox.store.truth()[:60]
+    for record in gone:
+        sandbox.store.delete(record["Id"])
+
+    check_one_plain_sentence(run_here("reconcile"), 4, "60 of", "--accept-loss")
+    accepted = run_here("reconcile", "--accept-loss", "--yes")
+
+    assert accepted.code == 0
+    assert all(f"{record['CreatedOn']:%Y-%m}" in accepted.out for record in gone)
+    assert all(str(record["CoworkerInvoiceBusinessId"]) in accepted.out for record in gone)
+    assert f"60 of {len(sandbox.store) + 60} entries are no longer in the API" in accepted.out
+    assert "60 deleted" in accepted.out
+
+
 def test_status_says_once_what_is_missing_without_the_role_for_invoices(folder, monkeypatch, tenant):
     monkeypatch.setattr(tenant.knobs, "roles", "CoworkerInvoiceHistory-List")
     assert run_here("sync").code == 0

@@ -31,9 +31,10 @@ class Lookup:
 class Entity:
     """A kind of record of the API, and where it lands.
 
-    `name` is the API's: its range filters and its roles begin with it. `table` and `versions_table` are of the schema
-    `land`. `further_axes` are time fields besides UpdatedOn and CreatedOn that the API can filter by; a change of one
-    need not move UpdatedOn. `noun` is the plural that a person knows the records by.
+    `name` is the API's: its range filters and its roles begin with it. `noun` is the plural that a person knows the
+    records by. `table` and `versions_table` are of the schema `land`. `further_axes` are time fields besides UpdatedOn
+    and CreatedOn that the API can filter by; a change of one need not move UpdatedOn. `business_column` holds the Id of
+    the business, if there is one.
     """
 
     name: str
@@ -44,10 +45,12 @@ class Entity:
     versions_table: str
     lookup: Lookup
     further_axes: tuple[Axis, ...] = ()
+    business_column: str = ""
 
     def __post_init__(self) -> None:
         """Names become part of SQL statements. Raises ValueError for what is no name, or names no column."""
-        columns = (self.lookup.column, *(axis.column for axis in self.axes))
+        columns = [self.lookup.column, *(axis.column for axis in self.axes)]
+        columns += [self.business_column] if self.business_column else []
         if missing := [name for name in columns if name not in self.contract.columns]:
             raise ValueError(f"{self.name} has no column {', '.join(missing)}")
         names = (self.table, self.versions_table, *self.contract.columns)

@@ -62,6 +62,7 @@ HISTORIES = Entity(
     versions_table="coworker_invoice_history_versions",
     lookup=Lookup("coworker_invoice_id", "CoworkerInvoiceHistory_CoworkerInvoice"),
     further_axes=(PAID_ON, REFUNDED_ON),
+    business_column="coworker_invoice_business_id",
 )
 CREATE_ROLE = "CoworkerInvoiceHistory-Create"
 

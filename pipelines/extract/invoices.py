@@ -84,6 +84,7 @@ INVOICES = Entity(
     versions_table="coworker_invoice_versions",
     lookup=Lookup("id", "id", most_keys=100),
     further_axes=(Axis("PaidOn", "paid_on"),),
+    business_column="business_id",
 )
 WITHOUT_INVOICES = (
     "voided, credited and part-paid invoices count as open with their whole amount, and how an invoice was collected "

@@ -56,7 +56,9 @@ def invoices_asset(
     return coworker_invoices
 
 
-def reconcile_invoices(pull: Pull, client: NexudusClient, settings: Settings, days: int | None, clock: Clock) -> bool:
+def reconcile_invoices(
+    pull: Pull, client: NexudusClient, settings: Settings, clock: Clock, *, days: int | None, accepted_loss: int
+) -> bool:
     """Compare the invoices with the API as the entries are; returns whether they were."""
 
     def newest() -> None:
@@ -64,6 +66,6 @@ def reconcile_invoices(pull: Pull, client: NexudusClient, settings: Settings, da
 
     def compare() -> None:
         with recorded_run(pull, client, "reconcile", clock):
-            reconcile_covered(pull, newest, days)
+            reconcile_covered(pull, newest, days, accepted_loss=accepted_loss)
 
     return read_if_allowed(settings, pull.connection, compare, clock)

@@ -41,9 +41,10 @@ API = dg.AssetKey(["extract", "coworkerinvoicehistories"])
 
 
 class ReconcileConfig(dg.Config):
-    """How far back a comparison goes; all history unless `days` is given."""
+    """How far back a comparison goes, all history unless `days` is given; and how large a loss is accepted."""
 
     days: int | None = None
+    accepted_loss: int = 0
 
 
 class PullConfig(dg.Config):
@@ -197,12 +198,14 @@ def landed_assets(
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
             with recorded_run(pull, client, "reconcile", clock):
-                reconcile_covered(pull, read_newest, config.days)
+                reconcile_covered(pull, read_newest, config.days, accepted_loss=config.accepted_loss)
             landed = landed_by(pull, client)
             tell(landed)
             with NexudusClient(settings) as another:  # what it counts is the invoices' alone
                 invoices = pull_for(settings, connection, another, context.run.run_id, INVOICES, on_step=tell)
-                if reconcile_invoices(invoices, another, settings, config.days, clock):
+                if reconcile_invoices(
+                    invoices, another, settings, clock, days=config.days, accepted_loss=config.accepted_loss
+                ):
                     tell(landed_by(invoices, another))
             return dg.MaterializeResult(
                 metadata=metadata_of(client, landed) | {"rows_deleted": pull.report.deleted_count}

@@ -18,15 +18,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.errors import BrokenPromiseError
 from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.checked_answers import Step
-from pipelines.extract.entity import Entity
 from pipelines.extract.order import Dialect
 from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
 from pipelines.land import ledger
 from pipelines.land.looking_up import look_up
+from pipelines.land.losses import LossRefusedError, loss_of
 from pipelines.land.merge import RowCounts
 from pipelines.land.pull import Pull
 
@@ -114,16 +113,12 @@ class Suspect(NamedTuple):
     seen_at: datetime
 
 
-class LossRefusedError(BrokenPromiseError):
-    """So much seems gone that a fault is likelier than a deletion; nothing was marked."""
-
-
-def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> None:
+def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None], *, accepted_loss: int = 0) -> None:
     """Compare `scope` with the API, land what was missed, mark what is gone, and note it in `land.reconciliations`.
 
     `scope` should have been read before, for what was not is listed; `read_newest` pulls what has moved to the newest
-    minutes since. Raises LossRefusedError before anything is marked when more than a safe share, or everything, seems
-    gone.
+    minutes since. Raises LossRefusedError before anything is marked when everything, or more than a safe share and
+    than `accepted_loss` records, seems gone.
     """
     live_count, deleted_before = _live_count(pull), _deleted_count(pull)
     gone: set[Suspect] = set()
@@ -137,27 +132,29 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None]) -> Non
             read_newest()
             _read_unsettled(pull)
             suspects &= _live(pull, suspects)
-        if len(suspects | gone) > max(_SAFE_LOSS_COUNT, _SAFE_LOSS_SHARE * live_count):
-            raise _refusal(pull.entity, len(suspects | gone), live_count)
+        if len(suspects | gone) > max(_SAFE_LOSS_COUNT, _SAFE_LOSS_SHARE * live_count, accepted_loss):
+            raise LossRefusedError(loss_of(pull, {suspect.id for suspect in suspects | gone}, live_count))
         before = pull.report.rows
         gone |= _not_there(pull, suspects)
         repaired += _since(pull, before)
     if gone and len(gone) >= live_count:
-        raise _refusal(pull.entity, len(gone), live_count)
+        raise LossRefusedError(loss_of(pull, {suspect.id for suspect in gone}, live_count))
     returned = deleted_before - _deleted_count(pull)
     _mark(pull, [suspect.id for suspect in gone])
     pull.report.deleted_count += len(gone)
     _note(pull, scope, missed=repaired.new, changed=repaired.changed, returned=returned)
 
 
-def reconcile_covered(pull: Pull, read_newest: Callable[[], None], days: int | None = None) -> None:
+def reconcile_covered(
+    pull: Pull, read_newest: Callable[[], None], days: int | None = None, *, accepted_loss: int = 0
+) -> None:
     """Reconcile all that the ledger covers, or its last `days`, once the newest is read."""
     read_newest()
     closed = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)
     if closed:  # from end to end: a minute left open in between hides nothing before it
         covered = Window(closed[0].start, closed[-1].end)
         start = covered.end - timedelta(days=days) if days else covered.start
-        reconcile(pull, Window(max(start, covered.start), covered.end), read_newest)
+        reconcile(pull, Window(max(start, covered.start), covered.end), read_newest, accepted_loss=accepted_loss)
 
 
 def _since(pull: Pull, before: RowCounts) -> RowCounts:
@@ -255,13 +252,6 @@ def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int
     }
     columns = ", ".join(f"${name} as {name}" for name in values)
     pull.connection.execute(f"insert into land.reconciliations by name select {columns}", values)
-
-
-def _refusal(entity: Entity, count: int, live_count: int) -> LossRefusedError:
-    return LossRefusedError(
-        f"{count} of {live_count} {entity.noun} seem gone from the API, which is likelier a fault or a lost role than "
-        f"a deletion; nothing was marked. Run `nexudus-billing doctor`, and look at the {entity.noun} in Nexudus."
-    )
 
 
 def _seconds(pull: Pull, axis: Axis, gone: set[Suspect]) -> pl.Series:

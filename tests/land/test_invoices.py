@@ -209,7 +209,7 @@ def test_no_secret_is_in_any_file_of_the_data_directory(account):
     assert account.all("select count(*) > 0 from land.rejected_records where entity = 'CoworkerInvoice'") == [(True,)]
     account.connection.execute("checkpoint warehouse")
     kept = [file for file in account.settings.data_dir.rglob("*") if file.is_file()]
-    assert any(file.suffix == ".duckdb" for file in kept)
+    assert kept
     assert not [file for file in kept if CANARY.encode() in file.read_bytes()]
     for table in ("coworker_invoices", "coworker_invoice_versions", "rejected_records"):
         assert CANARY not in str(account.all(f"select * from land.{table}"))

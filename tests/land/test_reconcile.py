@@ -17,8 +17,9 @@ from pipelines.extract.seam import NothingThereError
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land import ledger
 from pipelines.land import reconcile as reconciling
+from pipelines.land.losses import LossRefusedError
 from pipelines.land.pull import Pull
-from pipelines.land.reconcile import LossRefusedError, OwnRows, cut_up, differing, reconcile
+from pipelines.land.reconcile import OwnRows, cut_up, differing, reconcile
 
 sys.path.append(str(Path(__file__).parents[1] / "extract"))
 from moving_table import EPOCH, MovingTable, at
@@ -56,11 +57,13 @@ class Landed:
         self.read_newest(pull)
         return pull.report
 
-    def reconcile(self):
+    def reconcile(self, accepted_loss=0):
         pull = self.pull()
         self.read_newest(pull)
         closed = ledger.closed_windows(self.connection, HISTORIES, UPDATED_ON)
-        reconcile(pull, Window(closed[0].start, closed[-1].end), lambda: self.read_newest(pull))
+        reconcile(
+            pull, Window(closed[0].start, closed[-1].end), lambda: self.read_newest(pull), accepted_loss=accepted_loss
+        )
         return pull.report
 
     def rows(self, where):
@@ -273,6 +276,31 @@ def test_a_loss_too_large_to_be_true_is_refused_and_nothing_is_marked(warehouse,
     with pytest.raises((LossRefusedError, NothingThereError), match="doctor"):
         landed.reconcile()
 
+    assert landed.gone == set()
+
+
+def test_a_large_loss_is_shown_by_month_and_marked_once_it_is_accepted(warehouse, counting):
+    table, landed = landed_table(warehouse, spread(100, apart=86_400))
+    lost = list(table.rows)[:40]
+    for row_id in lost:
+        del table.rows[row_id]
+    with pytest.raises(LossRefusedError, match=r"40 of 100 entries .* --accept-loss") as caught:
+        landed.reconcile()
+    assert [tuple(row) for row in caught.value.loss.rows] == [(None, "2026-03", 31), (None, "2026-04", 9)]
+
+    with pytest.raises(LossRefusedError):
+        landed.reconcile(accepted_loss=39)
+    assert landed.gone == set()
+
+    landed.reconcile(accepted_loss=40)
+    assert landed.gone == set(lost)
+
+
+def test_that_everything_is_gone_is_never_accepted(warehouse):
+    table, landed = landed_table(warehouse, spread(100))
+    rows, table.rows = table.rows, {}
+    with pytest.raises((LossRefusedError, NothingThereError)):
+        landed.reconcile(accepted_loss=len(rows))
     assert landed.gone == set()
 
 
