@@ -40,7 +40,7 @@ class LossRefusedError(BrokenPromiseError):
         super().__init__(
             f"{loss.count} of {loss.live_count} {noun} seem gone from the API, which is likelier a fault or a lost "
             f"role than a deletion; {what_then} Run `nexudus-billing doctor`, and look at the {noun} in Nexudus. If "
-            "they were deleted on purpose, `nexudus-billing reconcile --accept-loss` shows what would go and accepts it."
+            "they were deleted on purpose, `nexudus-billing reconcile --accept-loss` shows what goes and accepts it."
         )
         self.loss = loss
 
