@@ -328,12 +328,12 @@ def export(
 ) -> None:
     """Export published tables for spreadsheets, with formulas escaped."""
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
-    from pipelines.publish.spreadsheets import checked_format  # noqa: PLC0415 - see demo
+    from pipelines.publish.spreadsheets import checked_format, export_folder  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo
 
     settings = load_settings()
     with open_snapshot(settings.analytics_path) as snapshot:
-        done = write(snapshot, to or settings.data_dir / "export", checked_format(kind), tables or [])
+        done = write(snapshot, to or export_folder(settings), checked_format(kind), tables or [])
     for made in done.files:
         say(f"Exported {made}")
     for sentence in done.left_out:

@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     filter_timezone: Zone = "UTC"
     """Time zone in which the API reads filter values; `doctor` finds out."""
     publish_personal_data: bool = False
-    """Whether names and free text are published; otherwise a description appears as its pattern."""
+    """Whether names and free text are published; otherwise titles and texts show only words that the rules know."""
     businesses_file: FilePath | None = None
     """CSV file with `business_id,business_name,time_zone`; otherwise the API is asked, where the role allows it."""
     escalate_after_sync: bool = False

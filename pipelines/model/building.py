@@ -141,7 +141,7 @@ def _promised(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterato
             yield CheckResult(promise.name, f"{promise.kind}: {promise.text}", 0, ())
         else:
             query = _offenders(model.table, promise)
-            yield _result(connection, promise.name, f"{promise.kind}: {promise.text}", query)
+            yield _result(connection, model, promise.name, f"{promise.kind}: {promise.text}", query)
 
 
 def _count_broken(connection: duckdb.DuckDBPyConnection, table: str, promises: list[Promise]) -> list[int]:
@@ -173,13 +173,19 @@ def _offenders(table: str, promise: Promise) -> str:
 
 def _tested(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> Iterator[CheckResult]:
     for test in model.tests:
-        yield _result(connection, test.name, test.description, test.sql)
+        yield _result(connection, model, test.name, test.description, test.sql)
 
 
-def _result(connection: duckdb.DuckDBPyConnection, name: str, sentence: str, query: str) -> CheckResult:
+def _result(
+    connection: duckdb.DuckDBPyConnection, model: SqlModel, name: str, sentence: str, query: str
+) -> CheckResult:
     offending = connection.execute(f"from ({query}\n) limit {OFFENDERS_SHOWN}")
     columns = [column[0] for column in offending.description or ()]
-    rows = tuple(dict(zip(columns, row, strict=True)) for row in offending.fetchall())
+    # What is found goes to logs and to Dagster, where personal data has no place whatever the settings.
+    rows = tuple(
+        {column: value for column, value in zip(columns, row, strict=True) if column not in model.personal}
+        for row in offending.fetchall()
+    )
     count = len(rows)
     if count == OFFENDERS_SHOWN:
         count = connection.execute(f"select count(*) from ({query}\n)").fetchall()[0][0]

@@ -45,13 +45,17 @@ _DISK_ERRORS = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalExc
 
 
 class Published(NamedTuple):
-    """A published file: where it is, its size in bytes, its SHA-256, the rows of each table, its release number."""
+    """A published file: where it is, its size in bytes, its SHA-256, the rows of each table, its release number.
+
+    `withdraws_personal_data`: it holds none, and an earlier release did.
+    """
 
     path: Path
     byte_count: int
     checksum: str
     row_counts: Mapping[str, int]
     release_number: int
+    withdraws_personal_data: bool
 
 
 def publish(
@@ -94,14 +98,16 @@ def publish(
                     byte_count=building.stat().st_size,
                     program_version=program_version(),
                     row_counts=row_counts,
+                    has_personal_data=personal_data,
                 )
-                releases.release(target, building, made)
+                removed = releases.release(target, building, made)
             finally:
                 _sweep(target)
     except (OSError, *_DISK_ERRORS) as error:
         advice = "check NEXUDUS_ANALYTICS and its permissions. The file published before is unchanged."
         raise unwritable(target, error, advice) from None
-    return Published(target, made.byte_count, made.sha256, row_counts, number)
+    withdraws = not personal_data and any(one.has_personal_data for one in removed)
+    return Published(target, made.byte_count, made.sha256, row_counts, number, withdraws)
 
 
 def load_views() -> list[SqlModel]:

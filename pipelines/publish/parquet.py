@@ -43,7 +43,7 @@ def publish_parquet(analytics: Path) -> Path:
                 _point(folder / "current", made.name)
             finally:
                 _sweep(folder)
-            _prune(folder)
+            _prune(folder, {release.release_number for release in releases.read_manifest(analytics).releases})
     except (OSError, duckdb.IOException) as error:
         raise unwritable(folder, error, "check its permissions.") from None
     return folder / "current"
@@ -64,11 +64,12 @@ def _point(link: Path, name: str) -> None:
     aside.replace(link)
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: Path, listed: set[int]) -> None:
     made = sorted(path for path in folder.glob("release-*") if re.fullmatch(r"release-\d+", path.name))
     current = (folder / "current").readlink().name
-    for old in made[:-_KEPT_COUNT]:
-        if old.name != current:
+    for old in made:
+        is_kept = old in made[-_KEPT_COUNT:] and int(old.name.removeprefix("release-")) in listed
+        if old.name != current and not is_kept:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from pipelines.land.warehouse import open_warehouse
 from pipelines.model.sql_models import SqlModel
 from pipelines.publish.analytics import load_views, publish
 from pipelines.publish.parquet import publish_parquet
+from pipelines.publish.spreadsheets import export_folder, remove_exports
 from pipelines.settings import Settings
 
 ANALYTICS = dg.AssetKey(["publish", "analytics"])
@@ -36,6 +37,8 @@ def published_assets(
     def analytics() -> dg.MaterializeResult[None]:
         with open_warehouse(settings) as connection:
             file = publish(connection, models, settings.analytics_path, personal_data=settings.publish_personal_data)
+        if file.withdraws_personal_data:
+            remove_exports(export_folder(settings))
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(file.path.absolute()),

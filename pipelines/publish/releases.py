@@ -30,6 +30,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     byte_count: int
     program_version: str
     row_counts: Mapping[str, int]
+    # Files of version 0.1.0 do not say; they show titles as they are, and names that they did not know.
+    has_personal_data: bool = True
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -71,20 +73,24 @@ def next_number(target: Path) -> int:
     return max([0, *listed, *kept]) + 1
 
 
-def release(target: Path, building: Path, made: Release) -> None:
-    """Keep `building` as a release and make it the published file; each step is atomic.
+def release(target: Path, building: Path, made: Release) -> list[Release]:
+    """Keep `building` as a release and make it the published file; each step is atomic. Returns the releases removed.
+
+    Where it holds no personal data, earlier releases that do are removed.
 
     The manifest is written first, so that it always lists the checksum of the file that readers find.
     """
     kept = target.parent / made.file
     make_private_folder(kept.parent)
     _link(building, kept)
-    older = [one for one in read_manifest(target).releases if one.release_number < made.release_number]
-    manifest = Manifest([made, *older][:KEPT_COUNT])
+    before = read_manifest(target).releases
+    older = [one for one in before if made.has_personal_data or not one.has_personal_data]
+    manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:KEPT_COUNT])
     replace_file(manifest_path(target), msgspec.json.format(msgspec.json.encode(manifest)))
     building.replace(target)
     sync_to_disk(target.parent)
     _prune(target, {one.file for one in manifest.releases})
+    return [one for one in before if one not in manifest.releases]
 
 
 def kept_name(target: Path, number: int) -> str:

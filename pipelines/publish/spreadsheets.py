@@ -15,6 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 from pipelines.errors import WrongUseError
 from pipelines.foundation.private_files import make_private_folder, unwritable, written_aside
 from pipelines.publish.snapshot import Snapshot
+from pipelines.settings import Settings
 
 Format = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
@@ -59,6 +60,17 @@ def export(
         return _xlsx(snapshot, chosen, folder, sheet_rows)
     except (OSError, duckdb.IOException, XlsxWriterException) as error:
         raise unwritable(folder, error, "check its permissions, or name another with --to.") from None
+
+
+def export_folder(settings: Settings) -> Path:
+    """Where exports go unless told otherwise."""
+    return settings.data_dir / "export"
+
+
+def remove_exports(folder: Path) -> None:
+    """Remove what was exported to this folder: it can be exported again, from what is published now."""
+    for file in (*folder.glob("*.csv"), *folder.glob("nexudus-billing-*.xlsx")):
+        file.unlink(missing_ok=True)
 
 
 def escape_formula(text: str) -> str:

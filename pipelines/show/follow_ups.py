@@ -62,7 +62,7 @@ def follow_up_row(frame: Frame, row: Row) -> list[Cell | str]:
     return [
         row["reference"],
         Cell(_state(row), tone="nb-text"),
-        Cell(row["name"], tone="nb-text"),
+        Cell(row["name"] or as_text.NOTHING, tone="nb-text"),
         Cell(str(invoice), link=frame.view.address_of_invoice(invoice)),
         "not synced yet" if row["business_id"] is None else row["business_name"],
         as_text.moment(row["planned_at"], frame.zone),

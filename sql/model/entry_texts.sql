@@ -14,7 +14,9 @@
 --   unique: name, description, is_problem
 --   not null: is_problem, kind, may_name_someone
 -- personal
---   description: masked_description
+--   name
+--   description
+--   masked_description
 -- reads
 --   land.reconciliations
 with

@@ -13,6 +13,8 @@
 --   name                     Title, for instance "Payment Result"
 --   description              Text of the entry
 --   description_pattern      The text with numbers, e-mail addresses and the names of the people involved replaced
+--   public_name              The title as it may be published without personal data: the words that the rules know
+--   public_description       The same of the text
 --   is_problem               The API's own flag. Alone it misses the commonest failures
 --   has_problem              True where something went wrong, flagged or not; false for what this program wrote itself
 --   kind                     What the entry is, by the rules
@@ -36,7 +38,9 @@
 --   holds: (kind = 'payment_failed') = (failure_reason is not null)
 --   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice)
 -- personal
---   description: description_pattern
+--   name: public_name
+--   description: public_description
+--   description_pattern: public_description
 --   updated_by
 -- reads
 --   land.reconciliations
@@ -53,7 +57,15 @@ entries as (
     where deleted_at is null
 ),
 
-texts as (select * from model.entry_texts),
+texts as (
+    select
+        entry_texts.*,
+        titles.public_text as public_name,
+        descriptions.public_text as public_description,
+    from model.entry_texts
+    left join model.public_texts as titles on mask_numbers(entry_texts.name) = titles.masked_text
+    left join model.public_texts as descriptions on entry_texts.masked_description = descriptions.masked_text
+),
 
 rules as (select * from model.entry_rules),
 
@@ -70,6 +82,8 @@ judged as (
         texts.failure_reason,
         texts.rule_priority,
         texts.masked_description,
+        texts.public_name,
+        texts.public_description,
         texts.may_name_someone,
         if(
             texts.may_name_someone,
@@ -113,6 +127,8 @@ history_entries as (
             mask_words(judged.masked_description, judged.people_words),
             judged.masked_description
         ) as description_pattern,
+        judged.public_name,
+        judged.public_description,
         judged.is_flagged as is_problem,
         judged.kind <> 'own_record'
         and (judged.is_flagged or judged.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,

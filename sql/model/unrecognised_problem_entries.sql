@@ -5,6 +5,8 @@
 --   frequency_rank         1 for the most frequent pattern
 --   name                   Title of the entries
 --   description_pattern    Their text with numbers, e-mail addresses and the names of the people involved replaced
+--   public_name            The title as it may be published without personal data: the words that the rules know
+--   public_description     The same of the text
 --   entry_count            Entries
 --   invoice_count          Invoices that they are about
 --   business_count         Locations where they occur
@@ -16,6 +18,9 @@
 --   unique: frequency_rank
 --   unique: name, description_pattern
 --   not null: frequency_rank, entry_count, example_entry_id
+-- personal
+--   name: public_name
+--   description_pattern: public_description
 -- published
 with
 
@@ -28,6 +33,8 @@ patterns as (
     select
         name,
         description_pattern,
+        any_value(public_name) as public_name,
+        any_value(public_description) as public_description,
         count(*) as entry_count,
         count(distinct invoice_id) as invoice_count,
         count(distinct business_id) as business_count,

@@ -25,6 +25,7 @@
 --   accepted: state in (planned, sending, confirmed, refused, unsure)
 --   holds: (state = 'confirmed') = (entry_id is not null)
 -- personal
+--   name
 --   description
 --   detail
 with

@@ -1,5 +1,7 @@
 """A small warehouse whose people have names that occur nowhere else."""
 
+# ruff: noqa: RUF001 - full-width letters and signs are meant
+
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -10,6 +12,39 @@ from pipelines.land.layout import create_tables
 from pipelines.model.building import build_all
 
 CANARIES = ("Zanthippe", "Quillfeather", "Brightwhistle", "ops-nightjar")
+# What people write into titles and texts, by kind: what must not be seen again, and a sentence that holds it.
+WRITTEN = {
+    "the customer": ("Quillfeather", "FAILED: Insufficient funds. Zanthippe Quillfeather, card 4711."),
+    "in capitals": ("QUILLFEATHER", "PAYMENT FAILED FOR QUILLFEATHER"),
+    "possessive": ("Quillfeather's", "Quillfeather's card has expired."),
+    "another person": ("Vandersloot", "Paid by Orlaithe Vandersloot instead."),
+    "a first name": ("Orlaithe", "Orlaithe will pay on Friday."),
+    "a relative": ("Thaddeus", "Her brother Thaddeus will pay."),
+    "a company": ("Brackenmoor", "Payment received from Brackenmoor Holdings Ltd"),
+    "inflected": ("Kowalczykowej", "Rozmowa z panią Kowalczykowej o płatności"),
+    "compound": ("Quillfederhaus", "Mahnung an Quillfederhausverwaltung gesendet"),
+    "hyphenated": ("Sophronia", "Called Anne-Sophronia; no answer"),
+    "diacritics": ("Müllerová", "Zpráva pro paní Müllerová"),
+    "decomposed": ("Mu\u0308llerova\u0301", "FAILED: Insufficient funds. Mu\u0308llerova\u0301 called."),
+    "zero width": ("feather", "Spoke to Quill\u200bfeather"),
+    "full width": ("Ｑｕｉｌｌ", "Spoke to Ｑｕｉｌｌ"),
+    "Japanese": ("山田太郎", "山田太郎さんの支払いに失敗しました"),
+    "Chinese": ("王小明", "付款失败：王小明"),
+    "Korean": ("김철수", "결제 실패: 김철수 고객"),
+    "Thai": ("สมชาย", "การชำระเงินล้มเหลว สมชาย"),
+    "Arabic": ("الفاسي", "فشل الدفع من محمد الفاسي"),
+    "Hebrew": ("אברהמי", "התשלום נכשל אברהמי"),
+    "Cyrillic": ("Соколовой", "Оплата от Соколовой не прошла"),
+    "Greek": ("Παπαδοπούλου", "Αποτυχία πληρωμής Παπαδοπούλου"),
+    "e-mail": ("nightjar.owl", "Wrote to nightjar.owl@larkspur.example"),
+    "phone": ("7700900123", "Call +447700900123 back"),
+    "IBAN": ("BUKB20201555", "Debit from GB33BUKB20201555555555 refused"),
+    "address": ("Larkspur Crescent", "Lives at 12 Larkspur Crescent, NW1 6XE"),
+    "an illness": ("leukaemia", "Customer has leukaemia and asked for time."),
+    "a birthday": ("17-03-1984", "Born 17-03-1984"),
+    "a web page": ("larkspur.example", "See https://larkspur.example/zanthippe"),
+    "a nickname": ("zanthi_q", "Ask @zanthi_q"),
+}
 START = datetime(2025, 1, 6, 9, tzinfo=UTC)
 TEXTS = (
     ("Invoice sent", "Invoice was sent to zanthippe@quillfeather.example for Zanthippe Quillfeather.", False),
@@ -22,8 +57,11 @@ CURRENCIES = ("GBP", "EUR", "JPY", "KWD")
 
 
 def landed_rows(count: int = 600) -> list[dict[str, object]]:
-    """So many landed rows over four businesses, a currency each."""
-    return [_row(number) for number in range(count)]
+    """Landed rows over four businesses, a currency each; the last of them have what people write as title or text."""
+    rows = [_row(number) for number in range(count)]
+    written = [{field: text} for _, text in WRITTEN.values() for field in ("name", "description")]
+    flagged = [each | {"is_problem": number % 4 < 2} for number, each in enumerate(written)]
+    return rows[: -len(written)] + [row | each for row, each in zip(rows[-len(written) :], flagged, strict=True)]
 
 
 def _row(number: int) -> dict[str, object]:
