@@ -34,6 +34,9 @@ def _with_home(path: Path) -> Path:
 
 
 _FIX_IT = "Fix it in the environment or in .env."
+# GoCardless reports a late failure of a direct debit up to four weeks after it was submitted.
+PAYMENT_LOST_AFTER_DAYS = 28
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
 FilePath = Annotated[Path, AfterValidator(_with_home)]
 Count = Annotated[int, Field(ge=0)]
@@ -142,6 +145,8 @@ class Settings(BaseSettings):
 
     reporting_timezone: Zone = "UTC"
     """Time zone of the days and months in the figures."""
+    payment_lost_after_days: Annotated[int, Field(ge=1)] = PAYMENT_LOST_AFTER_DAYS
+    """Days without news after which a payment in flight counts as lost; direct debits take up to four weeks."""
     filter_timezone: Zone = "UTC"
     """Time zone in which the API reads filter values; `doctor` finds out."""
     publish_personal_data: bool = False

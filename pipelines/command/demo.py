@@ -18,9 +18,10 @@ from pipelines.settings import Settings, utc_now
 
 _USERNAME, _PASSWORD = "admin@example.com", "sandbox"
 _EXAMPLE = (
-    "select month_start_date, business_id, currency_code, attempt_count, attempt_failure_ratio "
-    "from monthly_payment_failure_rates where is_mature "
-    "order by month_start_date desc, attempt_failure_ratio desc limit 5"
+    "select month_start_date, business_id, currency_code, first_attempt_count, first_attempt_failure_ratio "
+    "from monthly_payment_failure_rates "
+    "where month_start_date < (select max(month_start_date) from monthly_payment_failure_rates) "
+    "order by month_start_date desc, first_attempt_failure_ratio desc limit 5"
 )
 
 
@@ -72,41 +73,51 @@ def rates_table(analytics: Path) -> Table:
     with open_published(analytics) as connection:
         rows = connection.execute(
             """
-            with rates as (
+            with months as (
                 select
-                    *,
-                    lag(attempt_failure_ratio) over months as ratio_before,
-                    lead(attempt_failure_ratio) over months as month_to_date_ratio,
-                from monthly_payment_failure_rates
-                window months as (partition by business_id, currency_code order by month_start_date)
+                    rates.*,
+                    lead(first_attempt_failure_ratio) over (
+                        partition by rates.business_id, rates.currency_code order by period_start_date
+                    ) as month_to_date_ratio,
+                    businesses.business_name,
+                from period_payment_failure_rates as rates
+                left join businesses using (business_id)
+                where period_kind = 'month' and not is_all_businesses
             )
 
             select
-                month_start_date,
-                business_id,
+                period_start_date,
+                coalesce(business_name, business_id::varchar),
                 currency_code,
-                attempt_count,
-                failed_attempt_count,
-                attempt_failure_ratio,
-                attempt_failure_low_ratio,
-                attempt_failure_high_ratio,
-                ratio_before,
+                first_attempt_count,
+                failed_first_attempt_count,
+                first_attempt_failure_ratio,
+                first_attempt_failure_low_ratio,
+                first_attempt_failure_high_ratio,
+                previous_first_attempt_failure_ratio,
+                is_significant_change,
                 month_to_date_ratio,
-            from rates
-            where month_start_date = (select max(month_start_date) from rates where is_mature)
-            order by attempt_failure_ratio desc nulls last, business_id
+                attempt_failure_ratio,
+            from months
+            where period_start_date = (select max(period_start_date) from months where is_complete)
+            order by first_attempt_failure_ratio desc nulls last, business_id
             """
         ).fetchall()
     month = f" in {rows[0][0]:%B %Y}" if rows else ""
-    table = Table(title=f"Payment failure rate by business and currency{month}")
-    for heading in ("business_id", "currency"):
+    table = Table(title=f"Payment failure rate of first attempts{month}")
+    for heading in ("business", "currency"):
         table.add_column(heading)
-    for heading in ("attempts", "failed", "rate", "95 % interval", "month before", "month to date"):
+    for heading in ("invoices", "failed", "rate", "95 % interval", "month before", "month to date", "all attempts"):
         table.add_column(heading, justify="right")
-    for _, business, currency, attempts, failed, ratio, low, high, before, to_date in rows:
+    for _, business, currency, count, failed, ratio, low, high, before, is_significant, to_date, attempts in rows:
         interval = "" if ratio is None else f"{low:.1%} to {high:.1%}"
-        counts = (str(business), currency or "?", str(attempts), str(failed))
-        table.add_row(*counts, _percent(ratio), interval, _percent(before), _percent(to_date))
+        mark = " *" if is_significant else ""
+        counts = (business, currency or "?", str(count), str(failed))
+        table.add_row(
+            *counts, _percent(ratio), interval, f"{_percent(before)}{mark}", _percent(to_date), _percent(attempts)
+        )
+    if any(row[9] for row in rows):
+        table.caption = "* the change from the month before is more than chance"
     return table
 
 

@@ -14,17 +14,15 @@ import polars as pl
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import JOINING, with_memory_limit
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.model import incidents, rules, trends
+from pipelines.model import rules, trends
 from pipelines.model.headers import Promise
 from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.settings import PAYMENT_LOST_AFTER_DAYS
 
 OFFENDERS_SHOWN = 5
 DOCUMENTED_CHECK = "documented_columns_equal_real_ones"
 DOCUMENTED = "The columns that the header documents are the columns that the table has."
-FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {
-    "polars_incidents": incidents.read_incidents,
-    "polars_trends": trends.read_trends,
-}
+FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {"polars_trends": trends.read_trends}
 
 T = TypeVar("T")
 
@@ -67,12 +65,17 @@ def promises_of(model: SqlModel) -> dict[str, str]:
     )
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, reporting_timezone: str = "UTC") -> None:
-    """Gives a connection what the models need: the schema, the reporting zone, the macros of `sql/model/macros`."""
+def prepare(
+    connection: duckdb.DuckDBPyConnection,
+    reporting_timezone: str = "UTC",
+    payment_lost_after_days: int = PAYMENT_LOST_AFTER_DAYS,
+) -> None:
+    """Gives a connection what the models need: the schema, the settings, the macros of `sql/model/macros`."""
     connection.execute("create schema if not exists model")
     # Tables have no order; and symbol tables for texts cost a third of the writing to save a twentieth of the file.
     connection.execute("set preserve_insertion_order = false; set disabled_compression_methods = 'fsst,dict_fsst'")
     connection.execute(f"set variable reporting_timezone = '{reporting_timezone}'")
+    connection.execute(f"set variable payment_lost_after_days = {payment_lost_after_days}")
     for path in sorted((sql_folder("model") / "macros").glob("*.sql")):
         connection.execute(path.read_text(encoding="utf-8"))
 
@@ -101,13 +104,14 @@ def build_all(
     reporting_timezone: str = "UTC",
     rules_path: Path | None = None,
     models: list[SqlModel] | None = None,
+    payment_lost_after_days: int = PAYMENT_LOST_AFTER_DAYS,
 ) -> list[BuiltModel]:
     """Reads the rules, then builds and checks every model in order. A broken promise is in `checks`, not raised.
 
     Raises WrongUseError for a broken rules file, before any table is replaced.
     """
     entry_rules = rules.load_rules(rules_path)
-    prepare(connection, reporting_timezone)
+    prepare(connection, reporting_timezone, payment_lost_after_days)
     rules.store_rules(connection, entry_rules)
     built = []
     for model in models if models is not None else load_models():

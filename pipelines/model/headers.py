@@ -7,6 +7,8 @@ The form, in this order (every block but the first sentence may be missing):
     -- columns
     --   entry_id   What it means; a longer text goes on
     --              in deeper indented lines
+    -- columns as in
+    --   model.invoices without is_draft, is_paid
     -- promises
     --   unique: entry_id
     --   not null: entry_id, outcome
@@ -21,11 +23,11 @@ The form, in this order (every block but the first sentence may be missing):
     --   model.payment_attempts
     -- published
 
-`unique` counts nulls as equal; `accepted` and `holds` let null pass, as a CHECK constraint does. A promise may
-have a name of its own between its kind and the colon; without one its text makes its name. `personal` names a column
-and, after the colon, the column that stands in for it where personal data is not published (else it is null). `reads`
-names tables that a Python frame of the model needs; `concerns` names the model that a data test belongs to. A model
-without `published` stays in the warehouse.
+`columns as in` takes over the columns of other models, with their meanings. `unique` counts nulls as equal; `accepted`
+and `holds` let null pass, as a CHECK constraint does. A promise may have a name of its own between its kind and the
+colon; without one its text makes its name. `personal` names a column and, after the colon, the column that stands in
+for it where personal data is not published (else it is null). `reads` names tables that a Python frame of the model
+needs; `concerns` names the model that a data test belongs to. A model without `published` stays in the warehouse.
 """
 
 import re
@@ -33,7 +35,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 PromiseKind = Literal["unique", "not null", "accepted", "holds"]
-_BLOCKS = {"columns", "promises", "personal", "reads", "concerns"}
+_BLOCKS = {"columns", "columns as in", "promises", "personal", "reads", "concerns"}
 LONGEST_NAME = 60
 _PROMISE = re.compile(rf"(?P<kind>{'|'.join(get_args(PromiseKind))})(?: (?P<name>[a-z][a-z0-9_]*))?: (?P<text>.+)")
 _ACCEPTED = re.compile(r"(?P<column>\w+) in \((?P<values>[^()]+)\)")
@@ -68,10 +70,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself. `personal` maps a column to its stand-in, or to None."""
+    """What a file says about itself.
+
+    `columns_as_in` maps a table to those of its columns that are not taken over, `personal` a column to its stand-in,
+    or to None.
+    """
 
     description: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    columns_as_in: dict[str, frozenset[str]] = field(default_factory=dict)
     promises: tuple[Promise, ...] = ()
     personal: dict[str, str | None] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
@@ -103,6 +110,7 @@ def parse_header(text: str) -> Header:
     return Header(
         description=" ".join(sentences),
         columns=dict(_column(number, entry) for number, entry in blocks["columns"]),
+        columns_as_in=dict(_taken_over(number, entry) for number, entry in blocks["columns as in"]),
         promises=_promises(blocks["promises"]),
         personal=dict(_personal(entry) for _, entry in blocks["personal"]),
         reads=frozenset(entry for _, entry in blocks["reads"]),
@@ -125,6 +133,13 @@ def _column(number: int, entry: str) -> tuple[str, str]:
     if not match:
         raise ValueError(f"{number}: a column needs its name, two spaces and its meaning, not {entry!r}")
     return match[1], match[2]
+
+
+def _taken_over(number: int, entry: str) -> tuple[str, frozenset[str]]:
+    match = re.fullmatch(r"(\w+\.\w+)(?: without (\w+(?:, \w+)*))?", entry)
+    if not match:
+        raise ValueError(f"{number}: write `schema.table` or `schema.table without a, b`, not {entry!r}")
+    return match[1], frozenset((match[2] or "").split(", ")) - {""}
 
 
 def _promises(entries: list[tuple[int, str]]) -> tuple[Promise, ...]:

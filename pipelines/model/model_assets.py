@@ -54,7 +54,7 @@ def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | 
     def entry_rules() -> dg.MaterializeResult[Any]:
         loaded = rules.load_rules()
         with open_warehouse(settings) as connection:
-            building.prepare(connection, settings.reporting_timezone)
+            building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
             count = rules.store_rules(connection, loaded)
         version = rules.rules_version(loaded)
         return dg.MaterializeResult(
@@ -80,7 +80,7 @@ def _model_asset(
     )
     def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
         with open_warehouse(settings) as connection:
-            building.prepare(connection, settings.reporting_timezone)
+            building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
             row_count = building.build(connection, model)
             built = building.BuiltModel(model, row_count, tuple(building.check(connection, model)))
             tell(built)

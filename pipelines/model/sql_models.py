@@ -89,12 +89,14 @@ def load_data_tests(folder: Path) -> list[DataTest]:
 
 
 def _models(folder: Path, tests: list[DataTest]) -> Iterator[SqlModel]:
-    for path, text, header in _files(folder):
+    files = list(_files(folder))
+    headers = {f"model.{path.stem}": header for path, _, header in files}
+    for path, text, header in files:
         upstream, frames = _reads(path, text)
         yield SqlModel(
             name=path.stem,
             description=header.description,
-            columns=header.columns,
+            columns=dict(_columns(path, header, headers)),
             promises=header.promises,
             personal=header.personal,
             published=header.published,
@@ -104,6 +106,15 @@ def _models(folder: Path, tests: list[DataTest]) -> Iterator[SqlModel]:
             tests=tuple(test for test in tests if test.concerns == f"model.{path.stem}"),
             version=hashlib.sha256(text.encode()).hexdigest()[:12],
         )
+
+
+def _columns(path: Path, header: Header, headers: dict[str, Header]) -> Iterator[tuple[str, str]]:
+    yield from header.columns.items()
+    for table, without in header.columns_as_in.items():
+        if table not in headers or (strays := without - headers[table].columns.keys()):
+            missing = table if table not in headers else f"{table}.{min(strays)}"
+            raise WrongUseError(f"{path}: `columns as in` names {missing}, which no model documents.")
+        yield from ((name, text) for name, text in headers[table].columns.items() if name not in without)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str, Header]]:

@@ -26,12 +26,11 @@ def read_trends(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The trends of the warehouse's problem entries, from each location's first entry to the newest data."""
     counts = connection.sql(
         "select business_id, currency_code, kind, day_date, sum(problem_entry_count)::bigint as problem_entry_count"
-        " from model.daily_problem_entries group by all"
+        " from model.daily_problem_entries where day_date <= (select as_of_date from model.horizon) group by all"
     )
     spans = connection.sql(
-        "select business_id, currency_code, min(day_date) as first_date, greatest("
-        "(select as_of_date from model.horizon), (select max(day_date) from model.history_entries)) as last_date"
-        " from model.history_entries group by all"
+        "select business_id, currency_code, min(day_date) as first_date, any_value(horizon.as_of_date) as last_date"
+        " from model.history_entries inner join model.horizon on day_date <= horizon.as_of_date group by all"
     )
     return problem_trends(pl.DataFrame(counts), pl.DataFrame(spans))
 

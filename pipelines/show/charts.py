@@ -22,23 +22,24 @@ _BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
 def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> Chart:
-    """The failure rate of one scope and currency by month, with its interval; hollow while payments are in flight."""
+    """The failure rate of one scope and currency by month, with its interval; hollow while a month is incomplete."""
     drawn = [
         {
             "month": row["period_start_date"],
-            "rate": row["attempt_failure_ratio"],
-            "low": row["attempt_failure_low_ratio"],
-            "high": row["attempt_failure_high_ratio"],
-            "State": "all outcomes known" if row["is_mature"] else "payments still in flight",
+            "rate": row["first_attempt_failure_ratio"],
+            "low": row["first_attempt_failure_low_ratio"],
+            "high": row["first_attempt_failure_high_ratio"],
+            "State": "complete" if row["is_complete"] else "incomplete",
             "Month": as_text.month(row["period_start_date"]),
-            "Failure rate": as_text.percent(row["attempt_failure_ratio"]),
+            "Failure rate": as_text.percent(row["first_attempt_failure_ratio"]),
             "95 % interval": as_text.interval(
-                row["attempt_failure_low_ratio"], row["attempt_failure_high_ratio"]
+                row["first_attempt_failure_low_ratio"], row["first_attempt_failure_high_ratio"]
             ).removeprefix("95 % interval "),
-            "Attempts": f"{as_text.count(row['failed_attempt_count'])} failed of {as_text.count(row['attempt_count'])}",
+            "First attempts": f"{as_text.count(row['failed_first_attempt_count'])} failed of "
+            f"{as_text.count(row['first_attempt_count'])}",
         }
         for row in rows
-        if row["attempt_failure_ratio"] is not None
+        if row["first_attempt_failure_ratio"] is not None
     ]
     return _filled(_rate_by_month(highest), drawn, title, _HEIGHT)
 
@@ -109,8 +110,8 @@ def _rate_by_month(highest: float | None) -> Chart:
     line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("rate:Q", scale=domain))
     dots = base.mark_point(size=45, color=BLUE, opacity=1).encode(
         y=alt.Y("rate:Q", scale=domain),
-        fill=alt.condition("datum.State == 'all outcomes known'", alt.value(BLUE), alt.value("transparent")),
-        tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "Attempts:N", "State:N"],
+        fill=alt.condition("datum.State == 'complete'", alt.value(BLUE), alt.value("transparent")),
+        tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "First attempts:N", "State:N"],
     )
     return _made(band, line, dots)
 

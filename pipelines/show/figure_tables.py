@@ -14,13 +14,14 @@ _COUNTED = ("payment_failed", "payment_succeeded")
 RATE_COLUMNS = (
     Column("Business"),
     Column("Currency"),
-    Column("Failure rate", True, "Failed attempts / attempts"),
+    Column("Failure rate", True, "Invoices whose first attempt failed / invoices attempted for the first time"),
     Column("Change", True, "Against the period before, in percentage points"),
-    Column("Failed", True),
+    Column("By amount", True, "The failure rate by the amounts of the invoices"),
+    Column("Failed amount", True, "Amounts of the invoices whose first attempt failed"),
+    Column("All attempts", True, "Failed attempts / attempts: every retry counts"),
+    Column("Failed", True, "Failed attempts"),
     Column("Attempts", True),
     Column("Pending", True, "Payments in flight: no outcome yet, so not in the rate"),
-    Column("Failed amount", True),
-    Column("Amount share", True, "Failed amount / attempted amount"),
 )
 REASON_COLUMNS = (
     Column("Reason"),
@@ -61,20 +62,28 @@ ANOMALY_COLUMNS = (
 )
 DEFINITIONS = (
     ("Attempt", "An entry that reports a payment as succeeded or failed. Payments in flight are not attempts yet."),
-    ("Failure rate", "Failed attempts divided by attempts (attempt_failure_ratio)."),
+    (
+        "Failure rate",
+        (
+            "Invoices whose first attempt failed, divided by invoices attempted for the first time "
+            "(first_attempt_failure_ratio). Retries do not change it."
+        ),
+    ),
+    ("All attempts", "Failed attempts divided by attempts (attempt_failure_ratio). Every retry counts."),
     (
         "95 % interval",
-        "The range that the true rate lies in with 95 % confidence, given the number of attempts (Wilson, 1927).",
+        "The range that the true rate lies in with 95 % confidence, given the number of invoices (Wilson, 1927).",
     ),
     (
         "Change",
         (
             "The rate minus that of the period before, in percentage points. An arrow marks a significant change, one "
-            "whose 95 % interval (Newcombe, 1998) does not include zero; without an arrow it may be chance."
+            "whose 95 % interval (Newcombe, 1998) does not include zero; without an arrow it may be chance. Of all "
+            "changes with an arrow at most 5 % are expected to be chance (Benjamini and Hochberg, 1995)."
         ),
     ),
-    ("Failed amount", "The invoice amounts of the failed attempts; an invoice that failed twice counts twice."),
-    ("Period before", "The whole period before; for the current period, the same number of days."),
+    ("Failed amount", "The amounts of the invoices whose first attempt failed."),
+    ("Period before", "The whole period before; for the current period, the same part of it, to the hour."),
 )
 
 
@@ -92,69 +101,88 @@ def rate_card(frame: Frame, row: Row, *, linked: bool = True) -> str:
     link = _entries(frame, row, ("payment_failed",)) if linked else ""
     currency = as_text.currency(row["currency_code"])
     heading = currency if row["business_id"] is None else f"{frame.business(row['business_id'])}, {currency}"
-    within = as_text.interval(row["attempt_failure_low_ratio"], row["attempt_failure_high_ratio"])
+    within = _interval(row, "first_attempt_failure")
     lines = [
         Cell(
-            f"{as_text.count(row['failed_attempt_count'])} of {as_text.count(row['attempt_count'])} attempts", link=link
+            f"{as_text.count(row['failed_first_attempt_count'])} of {as_text.count(row['first_attempt_count'])}"
+            " first attempts"
         ),
         _change_line(frame, row),
-        Cell(f"{as_text.money(row['failed_amount'], row['currency_code'])} failed"),
-        Cell(f"of {as_text.money(row['attempted_amount'], row['currency_code'])} attempted"),
+        Cell(
+            f"{as_text.money(row['failed_first_attempt_amount'], row['currency_code'])} failed, "
+            f"{as_text.percent(row['first_attempt_amount_failure_ratio'])} of the amount",
+            hover=_interval(row, "first_attempt_amount_failure"),
+        ),
+        Cell(
+            f"{as_text.percent(row['attempt_failure_ratio'])} of all attempts: "
+            f"{as_text.count(row['failed_attempt_count'])} of {as_text.count(row['attempt_count'])}",
+            hover=_interval(row, "attempt_failure"),
+            link=link,
+        ),
     ]
     if row["is_small_sample"]:
-        lines.append(Cell("Fewer than 20 attempts: use the interval", hover=within))
-    return markup.card(heading, as_text.percent(row["attempt_failure_ratio"]), lines, hover=within)
+        lines.append(Cell("Small sample: use the interval", hover=within))
+    return markup.card(heading, as_text.percent(row["first_attempt_failure_ratio"]), lines, hover=within)
+
+
+def _interval(row: Row, rate: str) -> str:
+    return as_text.interval(row[f"{rate}_low_ratio"], row[f"{rate}_high_ratio"])
 
 
 def rate_row(frame: Frame, row: Row, *, linked: bool = True) -> list[Cell | str]:
     """A business's row of the table of rates."""
-    within = as_text.interval(row["attempt_failure_low_ratio"], row["attempt_failure_high_ratio"])
+    within = _interval(row, "first_attempt_failure")
     if row["is_small_sample"]:
-        within += "; fewer than 20 attempts"
+        within += "; small sample"
     failed, attempted = as_text.count(row["failed_attempt_count"]), as_text.count(row["attempt_count"])
     return [
         row["business_name"],
         as_text.currency(row["currency_code"]),
-        Cell(as_text.percent(row["attempt_failure_ratio"]), hover=within),
+        Cell(as_text.percent(row["first_attempt_failure_ratio"]), hover=within),
         _change_cell(row),
+        Cell(
+            as_text.percent(row["first_attempt_amount_failure_ratio"]),
+            hover=_interval(row, "first_attempt_amount_failure"),
+        ),
+        as_text.money(row["failed_first_attempt_amount"], row["currency_code"]),
+        Cell(as_text.percent(row["attempt_failure_ratio"]), hover=_interval(row, "attempt_failure")),
         Cell(failed, link=_entries(frame, row, ("payment_failed",)) if linked else ""),
         Cell(attempted, link=_entries(frame, row, _COUNTED) if linked else ""),
         as_text.count(row["pending_count"]),
-        as_text.money(row["failed_amount"], row["currency_code"]),
-        as_text.percent(row["amount_failure_ratio"]),
     ]
 
 
 def _change_cell(row: Row) -> Cell:
-    change = row["attempt_failure_change_ratio"]
+    change = row["first_attempt_failure_change_ratio"]
     if change is None:
-        return Cell(as_text.NOTHING, hover="There were no attempts in the period before")
+        return Cell(as_text.NOTHING, hover="There were no first attempts in the period before")
     return Cell(as_text.points(change), hover=_change_hover(row), tone=_tone(row))
 
 
 def _change_line(frame: Frame, row: Row) -> Cell:
-    if row["attempt_failure_change_ratio"] is None:
-        return Cell("No attempts in the period before to compare with")
+    if row["first_attempt_failure_change_ratio"] is None:
+        return Cell("No first attempts in the period before to compare with")
     chance = "" if row["is_significant_change"] else ", may be chance"
-    against = f"from {as_text.percent(row['previous_attempt_failure_ratio'])}, {frame.view.period.previous_label}"
+    against = f"from {as_text.percent(row['previous_first_attempt_failure_ratio'])}, {frame.view.period.previous_label}"
     return Cell(
-        f"{as_text.points(row['attempt_failure_change_ratio'])} {against}{chance}",
+        f"{as_text.points(row['first_attempt_failure_change_ratio'])} {against}{chance}",
         hover=_change_hover(row),
         tone=_tone(row),
     )
 
 
 def _change_hover(row: Row) -> str:
-    low = as_text.points(row["attempt_failure_change_low_ratio"])
-    high = as_text.points(row["attempt_failure_change_high_ratio"])
+    low = as_text.points(row["first_attempt_failure_change_low_ratio"])
+    high = as_text.points(row["first_attempt_failure_change_high_ratio"])
     verdict = "significant" if row["is_significant_change"] else "may be chance"
-    return f"95 % interval {low} to {high}: {verdict}"
+    among = f" ({row['compared_count']} changes compared)" if row["compared_count"] > 1 else ""
+    return f"95 % interval {low} to {high}: {verdict}{among}"
 
 
 def _tone(row: Row) -> str:
     if not row["is_significant_change"]:
         return ""
-    return "nb-worse" if row["attempt_failure_change_ratio"] > 0 else "nb-better"
+    return "nb-worse" if row["first_attempt_failure_change_ratio"] > 0 else "nb-better"
 
 
 def _entries(frame: Frame, row: Row, kinds: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ def draw(frame: Frame) -> None:
     period = frame.view.period
     st.subheader(f"Payment failures, {period.label}")
     html(markup.cards(rate_card(frame, row) for row in scopes[:_MOST_CARDS]))
-    html(markup.paragraph(_maturity(scopes)))
+    html(markup.paragraph(_in_flight(scopes)))
     html(
         markup.table(
             f"By business and currency, {period.label}, highest rate first",
@@ -37,17 +37,14 @@ def draw(frame: Frame) -> None:
         html(markup.definitions(DEFINITIONS))
 
 
-def _maturity(scopes: list[Row]) -> str:
-    due = [row for row in scopes if not row["is_mature"]]
-    if not due:
-        return "All outcomes of this period are known."
-    until = {as_text.day(row["mature_until_date"]) for row in due}
-    named = ", ".join(dict.fromkeys(as_text.currency(row["currency_code"]) for row in due))
-    days = until.pop() if len(until) == 1 else "the mature_until_date of each currency"
-    return (
-        f"Some payments are still in flight ({named}). All outcomes are known up to {days}; "
-        "rates of later days may still rise."
+def _in_flight(scopes: list[Row]) -> str:
+    pending = [row for row in scopes if row["pending_count"]]
+    if not pending:
+        return "No payment that began in this period is still in flight."
+    named = ", ".join(
+        f"{as_text.currency(row['currency_code'])} {as_text.count(row['pending_count'])}" for row in pending
     )
+    return f"Payments still in flight, so not in the rates: {named}. Each counts on the day of its outcome."
 
 
 def _by_month(frame: Frame) -> None:
@@ -56,19 +53,21 @@ def _by_month(frame: Frame) -> None:
     st.subheader("By month")
     html(
         markup.paragraph(
-            "The line is the rate, the band its 95 % interval. A hollow point: payments are still in flight. "
+            "The line is the rate, the band its 95 % interval. A hollow point: the month is incomplete. "
             "All charts share one scale; values above it are cut off."
         )
     )
     rates = [
-        row["attempt_failure_ratio"] for row in rows if row["attempt_failure_ratio"] and not row["is_small_sample"]
+        row["first_attempt_failure_ratio"]
+        for row in rows
+        if row["first_attempt_failure_ratio"] and not row["is_small_sample"]
     ]
     highest = min(1.0, 1.4 * max(rates, default=1.0))
     for place, ((business_id, currency), months) in zip(grid(len(busiest), 3), busiest, strict=False):
         name = as_text.currency(currency)
         title = name if business_id is None else f"{frame.business(business_id)}, {name}"
         said = [
-            f"{as_text.month(row['period_start_date'])} {as_text.percent(row['attempt_failure_ratio'])}"
+            f"{as_text.month(row['period_start_date'])} {as_text.percent(row['first_attempt_failure_ratio'])}"
             for row in months[-13:]
         ]
         with place:

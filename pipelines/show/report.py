@@ -130,17 +130,16 @@ def _changes(frame: Frame) -> Iterator[str]:
 def _change(row: Row) -> str:
     return (
         f"{row['business_name']}, {as_text.currency(row['currency_code'])}: "
-        f"{as_text.percent(row['previous_attempt_failure_ratio'])} → {as_text.percent(row['attempt_failure_ratio'])} "
-        f"({as_text.points(row['attempt_failure_change_ratio'])}, significant)"
+        f"{as_text.percent(row['previous_first_attempt_failure_ratio'])} → "
+        f"{as_text.percent(row['first_attempt_failure_ratio'])} "
+        f"({as_text.points(row['first_attempt_failure_change_ratio'])}, significant)"
     )
 
 
 def _months(frame: Frame) -> Iterator[str]:
     busiest = by_scope(frame.ask("monthly_rates", until=frame.view.period.end_date), "attempt_count")
     yield "<h2>By month</h2>"
-    yield markup.paragraph(
-        "The line is the rate, the band its 95 % interval. A hollow point: payments are still in flight."
-    )
+    yield markup.paragraph("The line is the rate, the band its 95 % interval. A hollow point: the month is incomplete.")
     yield _figures(
         (charts.rate_by_month(rows, as_text.currency(code)), f"Failure rate by month, {as_text.currency(code)}")
         for (_, code), rows in busiest[:_MOST_CHARTS]

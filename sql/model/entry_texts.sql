@@ -8,6 +8,7 @@
 --   rule_priority         Priority of the rule that decides; null where no rule fits
 --   kind                  What the entry is
 --   failure_reason        Why a payment failed; null for every other kind
+--   is_manual             True where the text speaks of a payment made by hand: a transfer, cash, a cheque
 --   masked_description    Description without numbers and e-mail addresses
 --   may_name_someone      True where a word of the description is a word of anybody's name
 -- promises
@@ -39,6 +40,7 @@ judged as materialized (
         description,
         is_problem,
         deciding_priority(coalesce(name, ''), coalesce(description, ''), is_problem) as rule_priority,
+        is_manual_payment(name, description) as is_manual,
         mask_numbers(description) as masked_description,
     from texts
 ),
@@ -76,6 +78,7 @@ entry_texts as (
         judged.rule_priority,
         coalesce(rules.kind, case when judged.is_problem then 'other_problem' else 'other' end) as kind,
         rules.failure_reason,
+        judged.is_manual,
         judged.masked_description,
         naming_descriptions.masked_description is not null as may_name_someone,
     from judged

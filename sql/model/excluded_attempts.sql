@@ -7,13 +7,14 @@
 --   day_date                  Calendar day in the reporting zone on which the entries were made
 --   month_start_date          First day of that month
 --   excluded_because          draft_invoice, zero_invoice (amount zero or less), no_invoice (the entry names none),
---                             deleted_entry (the entry is gone from the API)
+--                             dated_in_future (after the end of the data), deleted_entry (the entry is gone from
+--                             the API)
 --   excluded_attempt_count    Attempts left out
 --   rules_version             Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, day_date, excluded_because
 --   not null required_columns: day_date, month_start_date, excluded_because, excluded_attempt_count
---   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, deleted_entry)
+--   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future, deleted_entry)
 -- reads
 --   land.reconciliations
 -- published

@@ -21,8 +21,10 @@
 --   failure_reason           Why a payment failed; null for every other kind
 --   rule_priority            Priority of the rule that decided; null where no rule fits
 --   rule_name                Name of that rule
---   excluded_because         Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice);
---                            null where they do not
+--   is_manual_payment        True where a success was entered by hand (a transfer, cash, a cheque), as far as its text
+--                            says
+--   excluded_because         Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice,
+--                            dated_in_future); null where they do not
 --   updated_by               Who changed it last
 --   customer_was_notified    True where the customer was notified
 --   seen_at                  When the row was last received
@@ -36,7 +38,7 @@
 --   accepted: failure_reason in (insufficient_funds, no_payment_method, mandate_revoked, over_limit, card_declined,
 --       card_expired, authentication_required, provider_error, unknown)
 --   holds: (kind = 'payment_failed') = (failure_reason is not null)
---   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice)
+--   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future)
 -- personal
 --   name: public_name
 --   description: public_description
@@ -69,7 +71,14 @@ texts as (
 
 rules as (select * from model.entry_rules),
 
-versions as (select distinct rules_version from rules),
+-- One row, for one cross join: what each entry is compared with.
+constants as (
+    select distinct
+        rules.rules_version,
+        horizon.as_of_date,
+    from rules
+    cross join model.horizon as horizon
+),
 
 invoices as (select * from model.invoices),
 
@@ -79,8 +88,8 @@ judged as (
     select
         entries.*,
         texts.kind,
-        texts.failure_reason,
         texts.rule_priority,
+        texts.is_manual,
         texts.masked_description,
         texts.public_name,
         texts.public_description,
@@ -133,16 +142,21 @@ history_entries as (
         judged.kind <> 'own_record'
         and (judged.is_flagged or judged.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
         judged.kind,
-        judged.failure_reason,
+        rules.failure_reason,
         judged.rule_priority,
         rules.rule_name,
-        if(judged.coworker_invoice_id is null, 'no_invoice', invoices.excluded_because) as excluded_because,
+        judged.kind = 'payment_succeeded' and judged.is_manual as is_manual_payment,
+        case
+            when judged.day_date > constants.as_of_date then 'dated_in_future'
+            when judged.coworker_invoice_id is null then 'no_invoice'
+            else invoices.excluded_because
+        end as excluded_because,
         judged.updated_by,
         coalesce(judged.notify, false) as customer_was_notified,
         judged.seen_at,
-        versions.rules_version,
+        constants.rules_version,
     from judged
-    cross join versions
+    cross join constants
     left join rules on judged.rule_priority = rules.priority
     left join invoices on judged.coworker_invoice_id = invoices.invoice_id
 )

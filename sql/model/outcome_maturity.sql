@@ -1,12 +1,12 @@
--- One row per business and currency: the last day whose payment outcomes are all in. Direct debits take days to clear,
--- so outcomes of the newest days are still missing. A day's outcomes are in when the day is over and no payment begun
--- on it or before it is still in flight; a payment without news for 14 days counts as lost and delays nothing.
+-- One row per business and currency: the last day for which the outcome of every payment that began by then is known.
+-- Direct debits take days to clear. A day is mature when it is over and no payment begun on it or before it is in
+-- flight; a lost payment (see `pending_invoices`) delays nothing.
 --
 -- columns
 --   business_id          Location
 --   currency_code        Currency; null where the API gave none
 --   mature_until_date    Last day whose outcomes are in
---   in_flight_count      Invoices whose payment is in flight
+--   in_flight_count      Invoices with a payment in flight
 --   rules_version        Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code
@@ -14,21 +14,6 @@
 with
 
 horizon as (select * from model.horizon),
-
-recently_pending as (
-    select entries.invoice_id
-    from model.history_entries as entries
-    cross join horizon
-    where entries.kind = 'payment_pending' and entries.day_date >= horizon.as_of_date - 14
-),
-
-entries as (
-    select *
-    from model.history_entries
-    where
-        kind in ('payment_succeeded', 'payment_failed', 'payment_pending')
-        and invoice_id in (select recently_pending.invoice_id from recently_pending)
-),
 
 groups as (
     select distinct
@@ -44,44 +29,16 @@ groups as (
     from model.excluded_attempts
 ),
 
-invoices as (select * from model.invoices),
-
-newest_entries as (
-    select
-        invoice_id,
-        arg_max(kind, struct_pack(created_at := created_at, entry_id := entry_id)) as kind,
-        -- Several entries report one flight (submitted, processing): it began with the first after the last outcome.
-        max(created_at) filter (where kind <> 'payment_pending') as last_outcome_at,
-    from entries
-    group by invoice_id
-),
-
 in_flight as (
-    select
-        entries.business_id,
-        entries.currency_code,
-        entries.invoice_id,
-        min(entries.day_date) as begun_date,
-    from entries
-    inner join newest_entries on entries.invoice_id = newest_entries.invoice_id
-    inner join invoices on entries.invoice_id = invoices.invoice_id
-    cross join horizon
-    where
-        newest_entries.kind = 'payment_pending'
-        and entries.kind = 'payment_pending'
-        and (newest_entries.last_outcome_at is null or entries.created_at >= newest_entries.last_outcome_at)
-        and not invoices.is_paid
-        and not invoices.is_refunded
-        and invoices.excluded_because is null
-        and entries.day_date >= horizon.as_of_date - 14
-    group by entries.business_id, entries.currency_code, entries.invoice_id
+    select * from model.pending_invoices
+    where pending_state = 'in_flight'
 ),
 
 outcome_maturity as (
     select
         groups.business_id,
         groups.currency_code,
-        least(any_value(horizon.last_complete_date), min(in_flight.begun_date) - 1) as mature_until_date,
+        least(any_value(horizon.last_complete_date), min(in_flight.in_flight_date) - 1) as mature_until_date,
         count(in_flight.invoice_id) as in_flight_count,
         any_value(groups.rules_version) as rules_version,
     from groups

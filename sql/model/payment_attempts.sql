@@ -3,23 +3,24 @@
 -- `excluded_attempts`; attempts on refunded invoices stay, for a refund does not undo them.
 --
 -- columns
---   entry_id               Id of the history entry that reports the attempt
---   invoice_id             Invoice to be collected
---   business_id            Location that issued it
---   currency_code          Currency of invoice_amount; null where the API gave none
---   attempted_at           When the entry was made
---   day_date               Calendar day of attempted_at in the reporting zone
---   month_start_date       First day of that month
---   attempt_number         1 for the invoice's first attempt, 2 for the next, by time and then by entry id
---   is_first_attempt       True for the invoice's first attempt
---   is_last_attempt        True for its newest attempt so far
---   outcome                succeeded or failed
---   failure_reason         Why it failed; null where it succeeded
---   is_problem             The API's own flag on the entry
---   invoice_amount         Amount of the invoice, in currency_code
---   rule_priority          Priority of the rule that decided
---   rule_name              Name of that rule
---   rules_version          Checksum of the rules that were applied
+--   entry_id            Id of the history entry that reports the attempt
+--   invoice_id          Invoice to be collected
+--   business_id         Location that issued it
+--   currency_code       Currency of invoice_amount; null where the API gave none
+--   attempted_at        When the entry was made
+--   day_date            Calendar day of attempted_at in the reporting zone
+--   month_start_date    First day of that month
+--   attempt_number      1 for the invoice's first attempt, 2 for the next, by time and then by entry id
+--   is_first_attempt    True for the invoice's first attempt
+--   is_last_attempt     True for its newest attempt so far
+--   outcome             succeeded or failed
+--   failure_reason      Why it failed; null where it succeeded
+--   is_problem          The API's own flag on the entry
+--   is_automatic        True where the invoice is collected automatically: some attempt on it was not entered by hand
+--   invoice_amount      Amount of the invoice, in currency_code
+--   rule_priority       Priority of the rule that decided
+--   rule_name           Name of that rule
+--   rules_version       Checksum of the rules that were applied
 -- promises
 --   unique: entry_id
 --   unique: invoice_id, attempt_number
@@ -44,6 +45,7 @@ numbered as (
         *,
         row_number() over invoice_attempts as attempt_number,
         lead(entry_id) over invoice_attempts is null as is_last_attempt,
+        bool_or(not is_manual_payment) over (partition by invoice_id) as is_automatic,
     from entries
     window invoice_attempts as (partition by invoice_id order by created_at, entry_id)
 ),
@@ -63,6 +65,7 @@ payment_attempts as (
         case when numbered.kind = 'payment_failed' then 'failed' else 'succeeded' end as outcome,
         numbered.failure_reason,
         numbered.is_problem,
+        numbered.is_automatic,
         invoices.total_amount as invoice_amount,
         numbered.rule_priority,
         numbered.rule_name,

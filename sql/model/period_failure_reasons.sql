@@ -31,65 +31,93 @@ with
 
 periods as (select * from model.reporting_periods),
 
-attempts as (select * from model.payment_attempts),
+range_days as (select * from model.range_days),
 
-daily as (
-    select
-        business_id,
-        currency_code,
-        day_date,
-        failure_reason,
-        count(*) as failed_attempt_count,
-        count(*) filter (where not is_problem) as unflagged_failed_attempt_count,
-        sum(invoice_amount) as failed_amount,
-        any_value(rules_version) as rules_version,
-    from attempts
+failed_attempts as (
+    select * from model.payment_attempts
     where outcome = 'failed'
-    group by business_id, currency_code, day_date, failure_reason
 ),
 
-period_days as (
+range_sums as (
     select
-        period_code,
+        range_days.from_date,
+        range_days.until_date,
+        range_days.until_at,
+        grouping(failed_attempts.business_id) = 1 as is_all_businesses,
+        failed_attempts.business_id,
+        failed_attempts.currency_code,
+        failed_attempts.failure_reason,
+        count(*) as failed_attempt_count,
+        count(*) filter (where not failed_attempts.is_problem) as unflagged_failed_attempt_count,
+        coalesce(sum(failed_attempts.invoice_amount), 0) as failed_amount,
+        any_value(failed_attempts.rules_version) as rules_version,
+    from failed_attempts
+    inner join range_days on failed_attempts.day_date = range_days.day_date
+    where
+        range_days.from_date <> range_days.until_date
+        and (range_days.until_at is null or failed_attempts.attempted_at < range_days.until_at)
+    group by grouping sets (
+        (
+            range_days.from_date,
+            range_days.until_date,
+            range_days.until_at,
+            failed_attempts.business_id,
+            failed_attempts.currency_code,
+            failed_attempts.failure_reason
+        ),
+        (
+            range_days.from_date,
+            range_days.until_date,
+            range_days.until_at,
+            failed_attempts.currency_code,
+            failed_attempts.failure_reason
+        )
+    )
+),
+
+-- A reason of this period, of the one before, or of both.
+period_sums as (
+    select
+        periods.period_code,
+        sums.* exclude (from_date, until_date, until_at), -- noqa: RF02
         false as is_previous,
-        period_start_date as from_date,
-        period_end_date as until_date,
     from periods
-    union all
+    inner join range_sums as sums
+        on
+            periods.period_start_date = sums.from_date
+            and periods.period_end_date = sums.until_date
+            and sums.until_at is null
+    union all by name
     select
-        period_code,
+        periods.period_code,
+        sums.* exclude (from_date, until_date, until_at), -- noqa: RF02
         true as is_previous,
-        previous_start_date as from_date,
-        previous_end_date as until_date,
     from periods
-    where has_previous
+    inner join range_sums as sums
+        on
+            periods.has_previous
+            and periods.previous_start_date = sums.from_date
+            and periods.previous_end_date = sums.until_date
+            and periods.previous_until_at is not distinct from sums.until_at
 ),
 
 sums as (
     select
-        period_days.period_code,
-        grouping(daily.business_id) = 1 as is_all_businesses,
-        daily.business_id,
-        daily.currency_code,
-        daily.failure_reason,
+        period_code,
+        is_all_businesses,
+        business_id,
+        currency_code,
+        failure_reason,
+        coalesce(sum(failed_attempt_count) filter (where not is_previous), 0)::bigint as failed_attempt_count,
         coalesce(
-            sum(daily.failed_attempt_count) filter (where not period_days.is_previous), 0
-        )::bigint as failed_attempt_count,
-        coalesce(
-            sum(daily.unflagged_failed_attempt_count) filter (where not period_days.is_previous), 0
+            sum(unflagged_failed_attempt_count) filter (where not is_previous), 0
         )::bigint as unflagged_failed_attempt_count,
-        coalesce(sum(daily.failed_amount) filter (where not period_days.is_previous), 0) as failed_amount,
-        coalesce(
-            sum(daily.failed_attempt_count) filter (where period_days.is_previous), 0
-        )::bigint as previous_failed_attempt_count,
-        coalesce(sum(daily.failed_amount) filter (where period_days.is_previous), 0) as previous_failed_amount,
-        any_value(daily.rules_version) as rules_version,
-    from period_days
-    inner join daily on daily.day_date between period_days.from_date and period_days.until_date
-    group by grouping sets (
-        (period_days.period_code, daily.business_id, daily.currency_code, daily.failure_reason),
-        (period_days.period_code, daily.currency_code, daily.failure_reason)
-    )
+        coalesce(sum(failed_amount) filter (where not is_previous), 0) as failed_amount,
+        coalesce(sum(failed_attempt_count) filter (where is_previous), 0)::bigint as previous_failed_attempt_count,
+        coalesce(sum(failed_amount) filter (where is_previous), 0) as previous_failed_amount,
+        any_value(rules_version) as rules_version,
+    from period_sums
+    group by period_code, is_all_businesses, business_id, currency_code, failure_reason
 ),
 
 period_failure_reasons as (

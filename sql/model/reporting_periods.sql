@@ -1,6 +1,6 @@
--- One row per period for which figures are published side by side with the period before: every calendar month, quarter
--- and year with data, and the last 28, 90 and 365 days. A period in progress is compared with the same number
--- of days of the one before.
+-- One row per period for which figures are published beside those of the period before: every calendar month, quarter
+-- and year with data, and the last 28, 90 and 365 days. A period in progress is compared with the same part of the one
+-- before, down to the hour at which the data ends.
 --
 -- columns
 --   period_code            Code that names it: 2026-10, 2026-Q4, 2026, last-28-days
@@ -10,6 +10,7 @@
 --   data_until_date        Last day of it for which there is data
 --   previous_start_date    First day of the period that it is compared with
 --   previous_end_date      Last day of that period
+--   previous_until_at      Instant within that last day at which the comparison ends; null where the whole day counts
 --   is_complete            True where the data covers all its days
 --   has_previous           True where the data covers all days of the period before
 -- promises
@@ -35,13 +36,15 @@ entry_days as (
     select day_date from excluded
 ),
 
+-- An entry that is dated after the end of the data makes no period.
 spans as (
     select
         min(entry_days.day_date) as first_date,
-        greatest(max(entry_days.day_date), any_value(horizon.as_of_date)) as last_date,
+        any_value(horizon.as_of_date) as last_date,
         any_value(horizon.last_complete_date) as last_complete_date,
+        any_value(horizon.as_of_at at time zone horizon.reporting_timezone) as as_of_local,
     from horizon
-    cross join entry_days
+    inner join entry_days on horizon.as_of_date >= entry_days.day_date
     having count(*) > 0
 ),
 
@@ -103,27 +106,47 @@ periods as (
     select * from rolling_periods
 ),
 
-reporting_periods as (
+-- As much of the period before as has passed of the one in progress, in local time.
+compared as (
     select
-        periods.period_code,
-        periods.period_kind,
-        periods.period_start_date,
-        periods.period_end_date,
-        least(periods.period_end_date, spans.last_date) as data_until_date,
-        periods.previous_start_date,
+        periods.*,
+        spans.first_date,
+        spans.last_date,
+        spans.last_complete_date,
         case
-            when periods.period_end_date <= spans.last_date then periods.period_start_date - 1
-            else
-                least(
-                    periods.previous_start_date + (spans.last_date - periods.period_start_date)::integer,
-                    periods.period_start_date - 1
-                )
-        end as previous_end_date,
-        periods.period_end_date <= spans.last_complete_date
-        and periods.period_start_date >= spans.first_date as is_complete,
-        periods.previous_start_date >= spans.first_date as has_previous,
+            when periods.period_end_date > spans.last_complete_date
+                then
+                    least(
+                        periods.previous_start_date::timestamp
+                        + (spans.as_of_local - periods.period_start_date::timestamp),
+                        periods.period_start_date::timestamp
+                    )
+            else periods.period_start_date::timestamp
+        end as previous_until_local,
     from periods
     cross join spans
+),
+
+reporting_periods as (
+    select
+        compared.period_code,
+        compared.period_kind,
+        compared.period_start_date,
+        compared.period_end_date,
+        least(compared.period_end_date, compared.last_date) as data_until_date,
+        compared.previous_start_date,
+        greatest(
+            (compared.previous_until_local - interval 1 microsecond)::date, compared.previous_start_date
+        ) as previous_end_date,
+        case
+            when compared.previous_until_local::time <> time '00:00:00'
+                then compared.previous_until_local at time zone horizon.reporting_timezone
+        end as previous_until_at,
+        compared.period_end_date <= compared.last_complete_date
+        and compared.period_start_date >= compared.first_date as is_complete,
+        compared.previous_start_date >= compared.first_date as has_previous,
+    from compared
+    cross join horizon
 )
 
 select * from reporting_periods

@@ -1,11 +1,14 @@
 """Given rows in, expected rows out: what the tests of the models share."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import polars as pl
 
 from pipelines.foundation.frames import readable
 from pipelines.model.building import BuiltModel, build_all
+from pipelines.model.sql_models import SqlModel, load_models
 
 START = datetime(2025, 3, 3, 9, tzinfo=UTC)
 RESULT = "Payment Result"
@@ -71,13 +74,30 @@ def close_until(connection, moment):
     )
 
 
-def model(connection, zone="UTC") -> list[BuiltModel]:
-    """Build every model and insist that each of its promises holds."""
-    built = build_all(connection, zone)
+def model(connection, *names, zone="UTC", **settings) -> list[BuiltModel]:
+    """Build the models of these names and what they read (else all), and insist that each of their promises holds."""
+    built = build_all(connection, zone, models=models_behind(*names), **settings)
     assert {
         f"{one.model.name}: {each.name}": each.rows for one in built for each in one.checks if not each.passed
     } == {}
     return built
+
+
+@cache
+def models_behind(*names) -> list[SqlModel]:
+    """These models and all that they read, in order, with the data tests that find their tables there."""
+    models = load_models()
+    wanted = {f"model.{name}" for name in names} or {each.table for each in models}
+    for each in reversed(models):
+        wanted |= each.upstream if each.table in wanted else set()
+    chosen = [each for each in models if each.table in wanted]
+    there = {each.table for each in chosen}
+    return [
+        replace(
+            each, tests=tuple(test for test in each.tests if {t for t in test.upstream if t[:6] == "model."} <= there)
+        )
+        for each in chosen
+    ]
 
 
 def rows(connection, query):

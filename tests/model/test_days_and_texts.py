@@ -24,7 +24,7 @@ from given import NO_FUNDS, entry, land, model, row, rows
 def test_an_entry_falls_on_the_calendar_day_of_the_reporting_zone(warehouse, zone, moment, day):
     warehouse.execute("set timezone = 'Australia/Lord_Howe'")
     land(warehouse, entry(1, 1, NO_FUNDS, moment))
-    model(warehouse, zone)
+    model(warehouse, "monthly_payment_failure_rates", "payment_attempts", zone=zone)
     found = row(
         warehouse, "select day_date::varchar as day, month_start_date::varchar as month from model.payment_attempts"
     )
@@ -53,7 +53,7 @@ def test_a_pattern_names_no_number_no_address_and_no_party(warehouse):
     parties = {"full_name": "José Ángel Muñoz", "bill_to": "ACME Works", "updated_by": "anna.admin@example.com"}
     land(warehouse, *(entry(number, number, text, **parties) for number, (text, _) in enumerate(TEXTS)))
     land(warehouse, entry(99, 99, "unrelated", full_name="Will Banks"))
-    model(warehouse)
+    model(warehouse, "history_entries")
     found = rows(
         warehouse,
         "select description, description_pattern from model.history_entries where entry_id < 99 order by entry_id",
@@ -70,7 +70,7 @@ def test_unrecognised_problems_by_pattern_most_frequent_first(warehouse):
         entry(4, 4, "Door 13 broken", name="Door"),
         entry(5, 5, "Own note [ref 0123456789ab]", name="Door", is_problem=True),
     )
-    model(warehouse)
+    model(warehouse, "unrecognised_problem_entries")
     found = rows(
         warehouse,
         "select * exclude (public_name, public_description, first_entry_at, last_entry_at, rules_version)"

@@ -27,13 +27,19 @@ def figures(warehouse):
         entry(12, 7, "Invoice 7 was sent to ada@example.com.", -1, name="Invoice sent", amount="120"),
     )
     close_until(warehouse, START.replace(month=4, day=15))
-    model(warehouse)
+    model(
+        warehouse,
+        "begun_payment_failure_rates",
+        "failed_invoice_recoveries",
+        "monthly_payment_failure_rates",
+        "recovery_cohorts",
+    )
     return warehouse
 
 
 def test_every_rate_of_the_month(figures):
     rate = row(figures, "select * from model.monthly_payment_failure_rates")
-    assert (rate["failed_attempt_count"], rate["attempt_count"], rate["pending_count"]) == (4, 7, 1)
+    assert (rate["failed_attempt_count"], rate["attempt_count"], rate["pending_count"]) == (4, 7, 0)
     assert rate["attempt_failure_ratio"] == 4 / 7
     assert rate["invoice_failure_ratio"] == 3 / 5
     assert rate["first_attempt_failure_ratio"] == 3 / 5
@@ -41,7 +47,26 @@ def test_every_rate_of_the_month(figures):
     assert rate["amount_failure_ratio"] == 1320 / 1570
     assert rate["unflagged_failed_attempt_count"] == 1
     assert rate["is_small_sample"]
-    assert rate["is_mature"]
+    # Five invoices with 1, 3, 1, 1 and 1 attempts, of which 0, 2, 1, 0 and 1 failed. Around 4 / 7 the squared
+    # residuals sum to 54 / 49, so the variance is 54 / 49 / 49, against 12 / 49 of one independent attempt: worth 10.9,
+    # but at most 7.
+    # Few and unequal invoices cost 4 / 5 and (1.960 / 2.729)^2, t of 4 degrees: 2.888.
+    assert rate["effective_attempt_count"] == pytest.approx(2.888, abs=5e-4)
+    assert (rate["no_method_attempt_count"], rate["no_method_first_attempt_count"]) == (1, 1)
+    assert rate["with_method_first_attempt_failure_ratio"] == 2 / 4
+    assert rate["with_method_first_attempt_amount_failure_ratio"] == 220 / 370
+    assert rate["with_method_attempt_failure_ratio"] == 3 / 6
+    assert rate["automatic_first_attempt_failure_ratio"] == 3 / 5
+    # Wilson for 3 of 5.
+    low, high = rate["first_attempt_failure_low_ratio"], rate["first_attempt_failure_high_ratio"]
+    assert (round(low, 3), round(high, 3)) == (0.231, 0.882)
+
+
+def test_by_the_month_in_which_payments_began(figures):
+    rate = row(figures, "select * from model.begun_payment_failure_rates")
+    assert (rate["first_payment_count"], rate["failed_first_payment_count"]) == (6, 3)
+    assert (rate["lost_first_payment_count"], rate["in_flight_first_payment_count"]) == (1, 0)  # invoice 5: 43 days
+    assert (rate["first_attempt_failure_ratio"], rate["is_mature"]) == (3 / 5, True)
 
 
 def test_recovery_by_count_and_amount(figures):

@@ -4,11 +4,11 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
-from math import sqrt
 from zoneinfo import ZoneInfo
 
 import pytest
 from given import EXPIRED, IN_FLIGHT, NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, rows
+from rate_oracle import wilson_of_clusters
 
 ZONE = "America/New_York"
 TEXTS = {
@@ -62,7 +62,11 @@ class Invoice:
             (each["created_on"], each["id"], TEXTS[each["description"]]) for each in entries if not each["deleted_at"]
         )
         self.attempts = [(local(at), outcome, at) for at, _, outcome in live if outcome in {"succeeded", "failed"}]
-        self.pending = [local(at) for at, _, outcome in live if outcome == "pending"]
+        order = [outcome for _, _, outcome in live if outcome]
+        last = max((place for place, outcome in enumerate(order) if outcome != "pending"), default=-1)
+        news = [local(at) for at, _, outcome in live if outcome][last + 1 :]
+        is_news = news and news[-1] >= local(AS_OF) - timedelta(days=28) and not self.paid_on and not self.refunded
+        self.pending = news[:1] if is_news else []
 
 
 def local(moment):
@@ -73,11 +77,8 @@ def ratio(part, whole):
     return float(part) / float(whole) if whole else None
 
 
-def wilson(failed, size):
-    z, share = 1.959963984540054, failed / size
-    centre = (share + z * z / (2 * size)) / (1 + z * z / size)
-    half = z * sqrt(share * (1 - share) / size + z * z / (4 * size * size)) / (1 + z * z / size)
-    return 0.0 if failed == 0 else centre - half, 1.0 if failed == size else centre + half
+def ends(interval):
+    return [None if end is None else pytest.approx(end, abs=1e-12) for end in interval]
 
 
 def expected_rates(invoices, period):
@@ -88,6 +89,9 @@ def expected_rates(invoices, period):
             amount = invoice.amount or Decimal(0)
             group.setdefault("invoices", set()).add(number)
             failed = outcome == "failed"
+            cluster = group.setdefault("clusters", defaultdict(lambda: [0, 0]))[number]
+            cluster[0] += 1
+            cluster[1] += failed
             if failed:
                 group.setdefault("failed_invoices", set()).add(number)
             for name, part in (("attempt", True), ("first", order == 0)):
@@ -105,7 +109,8 @@ def expected_rates(invoices, period):
             group["attempt_amount"],
             group["attempt_failed_amount"],
             ratio(group["attempt_failed"], group["attempt_count"]),
-            *(wilson(group["attempt_failed"], group["attempt_count"]) if group["attempt_count"] else (None, None)),
+            *ends(wilson_of_clusters(list(group.get("clusters", {}).values()))),
+            *ends(wilson_of_clusters([(1, place < group["first_failed"]) for place in range(group["first_count"])])),
             ratio(len(group.get("failed_invoices", ())), len(group.get("invoices", ()))),
             ratio(group["first_failed"], group["first_count"]),
             ratio(group["first_failed_amount"], group["first_amount"]),
@@ -117,7 +122,8 @@ def expected_rates(invoices, period):
 
 RATE_COLUMNS = (
     "attempt_count, failed_attempt_count, pending_count, attempted_amount, failed_amount, attempt_failure_ratio,"
-    " attempt_failure_low_ratio, attempt_failure_high_ratio, invoice_failure_ratio, first_attempt_failure_ratio,"
+    " attempt_failure_low_ratio, attempt_failure_high_ratio, first_attempt_failure_low_ratio,"
+    " first_attempt_failure_high_ratio, invoice_failure_ratio, first_attempt_failure_ratio,"
     " first_attempt_amount_failure_ratio, amount_failure_ratio"
 )
 
@@ -143,7 +149,13 @@ def test_sql_and_plain_python_agree_exactly(warehouse, seed):
     entries = random_history(seed)
     land(warehouse, *entries)
     close_until(warehouse, AS_OF)
-    model(warehouse, ZONE)
+    model(
+        warehouse,
+        "daily_payment_failure_rates",
+        "failed_invoice_recoveries",
+        "monthly_payment_failure_rates",
+        zone=ZONE,
+    )
     by_invoice = defaultdict(list)
     for each in entries:
         by_invoice[each["coworker_invoice_id"]].append(each)
@@ -178,7 +190,7 @@ def test_a_million_dimes_are_a_hundred_thousand_exactly(warehouse):
         " timestamptz '2025-03-03 09:00:00+00' as created_on, created_on as updated_on, created_on as seen_at"
         " from range(1000000) as numbers (i)"
     )
-    model(warehouse)
+    model(warehouse, "monthly_payment_failure_rates")
     assert rows(warehouse, "select attempted_amount from model.monthly_payment_failure_rates") == [
         {"attempted_amount": Decimal(100000)}
     ]
@@ -191,7 +203,7 @@ def test_yen_dinars_and_amounts_of_fourteen_digits_are_exact(warehouse):
         warehouse,
         *(entry(number, number, NO_FUNDS, currency=currency, amount=amount) for number, (currency, amount) in numbered),
     )
-    model(warehouse)
+    model(warehouse, "monthly_payment_failure_rates")
     found = dict(
         warehouse.execute("select currency_code, failed_amount from model.monthly_payment_failure_rates").fetchall()
     )

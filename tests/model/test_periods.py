@@ -27,7 +27,14 @@ def two_months(warehouse):
         *attempts(4000, 1, 9, 60),
     )
     close_until(warehouse, START + timedelta(days=67, hours=2))
-    model(warehouse)
+    model(
+        warehouse,
+        "currency_recovery_cohorts",
+        "open_failed_amounts",
+        "period_failure_reasons",
+        "period_payment_failure_rates",
+        "reporting_periods",
+    )
     return warehouse
 
 
@@ -60,7 +67,14 @@ def test_the_interval_of_a_change_is_newcombes(two_months):
         *attempts(6000, 3, 7, 70, business=9),
     )
     close_until(two_months, START + timedelta(days=130))
-    model(two_months)
+    model(
+        two_months,
+        "currency_recovery_cohorts",
+        "open_failed_amounts",
+        "period_failure_reasons",
+        "period_payment_failure_rates",
+        "reporting_periods",
+    )
     june = row(
         two_months,
         "select * from model.period_payment_failure_rates where business_id = 9 and period_code = '2025-06'",

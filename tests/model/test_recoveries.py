@@ -22,7 +22,7 @@ def test_paid_by_any_means_is_recovered_and_how_is_said(warehouse):
         entry(5, 3, EXPIRED, paid_on=after(2)),
         entry(6, 4, SUCCESS),
     )
-    model(warehouse)
+    model(warehouse, "failed_invoice_recoveries")
     found = [
         (each["invoice_id"], each["recovered_by"], each["days_to_recover"]) for each in rows(warehouse, RECOVERIES)
     ]
@@ -31,7 +31,7 @@ def test_paid_by_any_means_is_recovered_and_how_is_said(warehouse):
 
 def test_a_success_that_left_the_invoice_unpaid_is_no_recovery(warehouse):
     land(warehouse, entry(1, 1, NO_FUNDS), entry(2, 1, SUCCESS, 2), entry(3, 1, EXPIRED, 4))
-    model(warehouse)
+    model(warehouse, "failed_invoice_recoveries")
     found = row(warehouse, RECOVERIES)
     assert (found["recovery_state"], found["failed_attempt_count"]) == ("open", 2)
     assert (found["first_failure_reason"], found["last_failure_reason"]) == ("insufficient_funds", "card_expired")
@@ -39,13 +39,13 @@ def test_a_success_that_left_the_invoice_unpaid_is_no_recovery(warehouse):
 
 def test_a_payment_entered_by_its_date_is_never_before_the_failure_of_that_day(warehouse):
     land(warehouse, entry(1, 1, NO_FUNDS, paid_on=START.replace(hour=0)))
-    model(warehouse)
+    model(warehouse, "failed_invoice_recoveries")
     assert row(warehouse, RECOVERIES)["days_to_recover"] == 0
 
 
 def test_days_to_recover_are_calendar_days_of_the_reporting_zone(warehouse):
     land(warehouse, entry(1, 1, NO_FUNDS, START.replace(hour=3), paid_on=START.replace(hour=6)))
-    model(warehouse, "America/New_York")
+    model(warehouse, "failed_invoice_recoveries", zone="America/New_York")
     found = row(warehouse, RECOVERIES)
     assert (str(found["first_failed_date"]), found["days_to_recover"]) == ("2025-03-02", 1)
 
@@ -56,7 +56,7 @@ def test_days_to_recover_are_calendar_days_of_the_reporting_zone(warehouse):
 def test_what_is_open_ages_from_its_first_failure(warehouse, age, band):
     land(warehouse, entry(1, 1, NO_FUNDS))
     close_until(warehouse, after(age))
-    model(warehouse)
+    model(warehouse, "failed_invoice_recoveries")
     found = row(warehouse, RECOVERIES)
     assert (found["open_days"], found["ageing_band"]) == (age, band)
 
@@ -70,7 +70,7 @@ def test_a_cohort_counts_only_invoices_old_enough(warehouse):
         entry(4, 4, NO_FUNDS, 0, amount="80", refunded=True, paid_on=after(1)),
     )
     close_until(warehouse, after(8))  # the last complete day is the seventh after START
-    model(warehouse)
+    model(warehouse, "recovery_cohorts")
     cohort = row(warehouse, "select * from model.recovery_cohorts")
     by_days = {
         days: (

@@ -90,7 +90,7 @@ def test_the_series_is_gapless_from_the_first_entry_to_the_newest_data(warehouse
         entry(4, 2, "Strange", 4, name="Odd", is_problem=True, currency=None, business=8),
     )
     close_until(warehouse, START + timedelta(days=6))
-    model(warehouse)
+    model(warehouse, "problem_entry_trends")
     found = rows(
         warehouse,
         "select business_id, currency_code, count(*) as days, sum(problem_entry_count)::int as entries,"
@@ -101,7 +101,7 @@ def test_the_series_is_gapless_from_the_first_entry_to_the_newest_data(warehouse
 
 def test_no_problems_at_all_make_an_empty_trend(warehouse):
     land(warehouse, entry(1, 1, "Invoice was sent.", name="Invoice sent"))
-    model(warehouse)
+    model(warehouse, "problem_entry_trends")
     assert row(warehouse, "select count(*) as days from model.problem_entry_trends") == {"days": 0}
 
 

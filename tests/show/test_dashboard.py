@@ -35,20 +35,20 @@ def test_every_page_is_drawn_without_an_error(page, dashboard, view):
 def test_the_rates_on_screen_are_those_of_the_file(page, dashboard, snapshot):
     go(page, dashboard, "overview")
     expected = snapshot.rows(
-        f"select business_name, currency_code, attempt_failure_ratio, failed_attempt_count, attempt_count,"
-        f" pending_count, amount_failure_ratio from period_payment_failure_rates join businesses using (business_id)"
-        f" where period_code = {NEWEST} order by attempt_failure_ratio desc nulls last, attempt_count desc, business_id"
+        f"select * from period_payment_failure_rates join businesses using (business_id) where period_code = {NEWEST}"
+        " order by first_attempt_failure_ratio desc nulls last, first_attempt_count desc, business_id"
     )
     shown = table(page, "By business and currency")
-    assert [(row[0], row[1], row[2], row[4], row[5], row[6], row[8]) for row in shown] == [
+    assert [(*row[:3], row[4], *row[6:]) for row in shown] == [
         (
             row["business_name"],
             row["currency_code"],
+            percent(row["first_attempt_failure_ratio"]),
+            percent(row["first_attempt_amount_failure_ratio"]),
             percent(row["attempt_failure_ratio"]),
             f"{row['failed_attempt_count']:,}",
             f"{row['attempt_count']:,}",
             f"{row['pending_count']:,}",
-            percent(row["amount_failure_ratio"]),
         )
         for row in expected
     ]
@@ -60,6 +60,7 @@ def test_the_cards_are_the_currencies_with_the_interval_on_hover(page, dashboard
         f"select * from period_payment_failure_rates where period_code = {NEWEST} and is_all_businesses"
         " order by attempt_count desc"
     )
+    assert expected
     shown = page.evaluate(
         "[...document.querySelectorAll('.nb-card')].map(card => [card.querySelector('h3').innerText,"
         " card.querySelector('.nb-figure').innerText, card.querySelector('.nb-figure').title])"
@@ -67,8 +68,10 @@ def test_the_cards_are_the_currencies_with_the_interval_on_hover(page, dashboard
     assert shown == [
         [
             row["currency_code"],
-            percent(row["attempt_failure_ratio"]),
-            "95 % interval {} to {}".format(*(percent(row[f"attempt_failure_{end}_ratio"]) for end in ("low", "high"))),
+            percent(row["first_attempt_failure_ratio"]),
+            "95 % interval {} to {}".format(
+                *(percent(row[f"first_attempt_failure_{end}_ratio"]) for end in ("low", "high"))
+            ),
         ]
         for row in expected
     ]
@@ -226,15 +229,15 @@ def test_every_filter_of_every_page_is_chosen_by_keys_and_lands_in_the_address(p
 def test_the_rates_of_every_period_are_those_of_the_file(page, dashboard, snapshot):
     for period in snapshot.rows("select period_code from reporting_periods"):
         expected = snapshot.rows(
-            "select attempt_failure_ratio, attempt_failure_change_ratio from period_payment_failure_rates"
+            "select first_attempt_failure_ratio, first_attempt_failure_change_ratio from period_payment_failure_rates"
             f" where period_code = '{period['period_code']}' and not is_all_businesses"
-            " order by attempt_failure_ratio desc nulls last, attempt_count desc, business_id"
+            " order by first_attempt_failure_ratio desc nulls last, first_attempt_count desc, business_id"
         )
         go(page, dashboard, "overview", f"&period={period['period_code']}")
-        changes = [row["attempt_failure_change_ratio"] for row in expected]
+        changes = [row["first_attempt_failure_change_ratio"] for row in expected]
         assert [(row[2], row[3].lstrip("▲▼ ")) for row in table(page, "By business")] == [
             (
-                percent(row["attempt_failure_ratio"]),
+                percent(row["first_attempt_failure_ratio"]),
                 "\u2013" if change is None else f"{100 * change:+.1f} points".replace("-", "\u2212"),
             )
             for row, change in zip(expected, changes, strict=True)

@@ -29,13 +29,16 @@ def test_it_says_the_rates_of_the_newest_whole_month(page, snapshot):
         " order by period_start_date desc limit 1"
     )
     rates = snapshot.rows(
-        "select failed_attempt_count, attempt_count, attempt_failure_ratio from period_payment_failure_rates"
+        "select * from period_payment_failure_rates"
         f" where is_all_businesses and period_code = '{newest['period_code']}'"
     )
     assert rates
     for rate in rates:
-        assert f"{rate['failed_attempt_count']:,} of {rate['attempt_count']:,} attempts" in page
-        assert f">{100 * rate['attempt_failure_ratio']:.1f}%<" in page
+        first = f"{rate['failed_first_attempt_count']:,} of {rate['first_attempt_count']:,} first attempts"
+        assert first in page
+        assert f">{100 * rate['first_attempt_failure_ratio']:.1f}%<" in page
+        attempts = f"{rate['failed_attempt_count']:,} of {rate['attempt_count']:,}"
+        assert f"{100 * rate['attempt_failure_ratio']:.1f}% of all attempts: {attempts}" in page
 
 
 @pytest.mark.parametrize("period", ["last-28-days", "last-365-days"])
