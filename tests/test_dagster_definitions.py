@@ -29,6 +29,7 @@ KEYS = {
         "model/failed_invoice_recoveries",
         "model/history_entries",
         "model/horizon",
+        "model/incidents",
         "model/invoices",
         "model/monthly_payment_failure_rates",
         "model/open_failed_amounts",

@@ -241,6 +241,8 @@ def test_every_published_table_of_the_design_is_there(full):
         "monthly_payment_failure_rates",
         "daily_problem_entries",
         "problem_entry_trends",
+        "incidents",
+        "findings",
         "failed_invoice_recoveries",
         "recovery_cohorts",
         "unrecognised_problem_entries",

@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import JOINING, with_memory_limit
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.model import rules, trends
+from pipelines.model import incidents, rules, trends
 from pipelines.model.headers import Promise
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.settings import PAYMENT_LOST_AFTER_DAYS
@@ -22,7 +22,10 @@ from pipelines.settings import PAYMENT_LOST_AFTER_DAYS
 OFFENDERS_SHOWN = 5
 DOCUMENTED_CHECK = "documented_columns_equal_real_ones"
 DOCUMENTED = "The columns that the header documents are the columns that the table has."
-FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {"polars_trends": trends.read_trends}
+FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {
+    "polars_incidents": incidents.read_incidents,
+    "polars_trends": trends.read_trends,
+}
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from pipelines.model.rate_watch import Found, rate_incidents
@@ -26,6 +27,32 @@ FACTS = {
     "usual_ratio": pl.Float64,
     "chance_probability": pl.Float64,
 }
+
+
+_DAYS = """
+with entries as (
+    select
+        business_id, currency_code, day_date,
+        count(*) as entry_count,
+        count(*) filter (where kind in ('einvoice_succeeded', 'einvoice_failed')) as einvoice_count,
+        count(*) filter (where kind = 'einvoice_failed') as failed_einvoice_count,
+    from model.history_entries group by all
+),
+days as (
+    select * from entries
+    union all by name
+    select business_id, currency_code, day_date, attempt_count, failed_attempt_count,
+    from model.daily_payment_failure_rates
+    union all by name
+    select distinct business_id, currency_code, last_complete_date as day_date, from entries cross join model.horizon
+)
+from days where day_date <= (select last_complete_date from model.horizon)
+"""
+
+
+def read_incidents(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The incidents of the warehouse's complete days."""
+    return find_incidents(pl.DataFrame(connection.sql(_DAYS)))
 
 
 def find_incidents(days: pl.DataFrame) -> pl.DataFrame:

@@ -39,6 +39,7 @@ PUBLISHED = {
     "monthly_payment_failure_rates",
     "daily_problem_entries",
     "problem_entry_trends",
+    "incidents",
     "failed_invoice_recoveries",
     "recovery_cohorts",
     "unrecognised_problem_entries",

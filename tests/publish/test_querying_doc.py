@@ -6,7 +6,7 @@ After a change that is meant: `REWRITE_DOCS=1 uv run pytest tests/publish/test_q
 import os
 import re
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +17,7 @@ from pipelines.command.sync import run_sync
 from pipelines.land.landed_assets import PullConfig
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
+from pipelines.sandbox.wording import WORSENING_PLACE
 from pipelines.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "querying.md"
@@ -78,6 +79,21 @@ def test_a_question_answers_what_the_page_says(analytics, title):
         DOC.write_text(text.replace(old, f"{block}\n```text\n{found}```\n"), encoding="utf-8")
         return
     assert found == shown
+
+
+def test_the_business_that_worsens_is_the_first_finding_within_four_weeks_of_its_turn(analytics):
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        ((sentence,),) = connection.execute("select finding from findings where finding_number = 1").fetchall()
+        found = connection.execute(
+            "select detected_on_date, is_open, leading_failure_reason, customer_count from incidents"
+            " inner join businesses using (business_id) where business_name = $place and detected_on_date >= $turn"
+            " order by detected_on_date",
+            {"place": WORSENING_PLACE, "turn": UNTIL.date() - timedelta(days=42)},
+        ).fetchall()
+    assert sentence.startswith(f"Failures at {WORSENING_PLACE} rose from ")
+    assert found[0][0] - (UNTIL.date() - timedelta(days=42)) <= timedelta(days=28)
+    assert found[-1][1:3] == (True, "insufficient_funds")
+    assert found[-1][3] > 5
 
 
 def test_the_python_snippet_runs(analytics, monkeypatch):
