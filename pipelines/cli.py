@@ -67,6 +67,10 @@ def sync(
             help="Read these days again, even if they were read before; TO is the first day left out.",
         ),
     ] = None,
+    *,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build the figures and publish even if nothing has changed.")
+    ] = False,
 ) -> None:
     """Read from the API what is missing, build and check the figures, publish."""
     from pipelines.command.sync import run_sync  # noqa: PLC0415 - see demo
@@ -79,7 +83,7 @@ def sync(
         if start and end and start >= end:
             raise WrongUseError(f"{start[:10]} is not before {end[:10]}: the second day is the first one left out.")
     with progress() as show:
-        report = run_sync(settings, show, config, verbose=Verbosity.is_on)
+        report = run_sync(settings, show, config, rebuild=rebuild, verbose=Verbosity.is_on)
     say(str(report))
     say(f"Next: `{program()} dashboard` shows the figures, `{program()} status` what is covered.")
 
@@ -311,9 +315,10 @@ def report(
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
 ) -> None:
     """Write the report of a period, the newest whole month by default: one HTML file that opens offline."""
+    from pipelines.publish.releases import report_path  # noqa: PLC0415 - see demo
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
-    from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - see demo
+    from pipelines.show.report import write_report  # noqa: PLC0415 - see demo
 
     analytics = load_settings().analytics_path
     with open_snapshot(analytics) as snapshot:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -58,7 +59,14 @@ def build_definitions(
         [
             *land.landed_assets(settings, tell, pool=pool),
             business_names_asset(settings, pool=pool),
-            *model.model_assets(settings, open_warehouse, models, tell=tell, pool=pool),
+            *model.model_assets(
+                settings,
+                open_warehouse,
+                models,
+                is_published=partial(publish.is_published, settings),
+                tell=tell,
+                pool=pool,
+            ),
             *publish.published_assets(settings, models, pool=pool),
             *record.recorded_assets(settings, pool=pool),
             *show.shown_assets(settings),

@@ -128,7 +128,13 @@ def again(account, full) -> Chapter:
 
 
 @pytest.fixture(scope="module")
-def changes(account, again) -> dict[str, int]:
+def rebuilt(account, again) -> Chapter:
+    """The same, and all is built and published although nothing has happened."""
+    return account.sync("--rebuild")
+
+
+@pytest.fixture(scope="module")
+def changes(account, rebuilt) -> dict[str, int]:
     """What happened since: an entry updated, one made, an invoice paid; and one entry changed behind the API's back."""
     store, clock = account.sandbox.store, account.sandbox.clock
     clock.advance(timedelta(days=1))
@@ -256,6 +262,18 @@ def test_a_second_sync_changes_nothing_and_asks_at_most_three_times(full, again)
     assert again.requests <= 3
     assert lasting(again.landed) == lasting(full.landed)
     assert lasting(again.published) == lasting(full.published)
+
+
+def test_where_nothing_has_changed_nothing_is_built_and_the_published_file_stays_as_it_is(full, again):
+    assert again.checksum == full.checksum
+    assert "none was built again" in again.ran.out
+
+
+def test_a_run_that_was_skipped_left_published_what_a_full_one_publishes(again, rebuilt):
+    assert rebuilt.ran.code == 0, rebuilt.ran.err
+    assert rebuilt.checksum != again.checksum
+    assert lasting(rebuilt.published) == lasting(again.published)
+    assert "Published" in rebuilt.ran.out
 
 
 def test_a_later_sync_finds_the_entry_that_was_updated(changes, again, later):

@@ -24,6 +24,8 @@ from pipelines.land.landed_assets import (
 )
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.model.building import BuiltModel
+from pipelines.model.inputs import Unchanged
+from pipelines.model.model_assets import INPUTS, InputsConfig
 from pipelines.orchestrate.in_process import dagster_instance, run_job
 from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.settings import Settings
@@ -31,12 +33,13 @@ from pipelines.settings import Settings
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did: what each landing step did, and where the published file is."""
+    """What a sync did: what each landing step did, where the published file is, and whether it stayed as it was."""
 
     run_id: str
     landed: tuple[Landed, ...]
     data_request_count: int
     path: Path
+    is_unchanged: bool
 
     @property
     def row_count(self) -> int:
@@ -56,7 +59,8 @@ class SyncReport:
             f"{sum(each.changed for each in rows)} changed, {sum(each.same for each in rows)} unchanged, "
             f"{deleted}{sum(each.rejected for each in rows)} rejected, "
             f"in {self.data_request_count} requests.\n"
-            f"Published {self.path}; the warehouse holds {self.row_count} history entries"
+            + ("No figure can have changed, so none was built again: " if self.is_unchanged else "Published ")
+            + f"{self.path}; the warehouse holds {self.row_count} history entries"
             f"{''.join(f' and {invoices.row_count} invoices' for invoices in self._of(INVOICES)[-1:])}."
         )
 
@@ -68,6 +72,7 @@ class _Told:
     show: Tell
     landed: list[Landed] = field(default_factory=list)
     broken: list[BuiltModel] = field(default_factory=list)
+    is_unchanged: bool = False
 
     def __call__(self, result: object) -> None:
         self.show(result)
@@ -75,15 +80,21 @@ class _Told:
             self.landed.append(result)
         elif isinstance(result, BuiltModel) and result.broken:
             self.broken.append(result)
+        elif isinstance(result, Unchanged):
+            self.is_unchanged = True
 
 
-def run_sync(settings: Settings, show: Tell, config: PullConfig, *, verbose: bool = False) -> SyncReport:
+def run_sync(
+    settings: Settings, show: Tell, config: PullConfig, *, rebuild: bool = False, verbose: bool = False
+) -> SyncReport:
     """Pull what the ledger lacks (narrowed or forced by `config`), model, check and publish.
+
+    Where nothing that the figures are made from has changed they are built only if `rebuild` says so.
 
     Raises BrokenPromiseError, naming the promises, when one broke and nothing was published; and whatever the
     client, the reader or the warehouse raise.
     """
-    return _run(settings, show, SYNC_JOB, {HISTORIES: config}, verbose=verbose)
+    return _run(settings, show, SYNC_JOB, {HISTORIES: config, INPUTS: InputsConfig(rebuild=rebuild)}, verbose=verbose)
 
 
 def run_reconcile(settings: Settings, show: Tell, config: ReconcileConfig, *, verbose: bool = False) -> SyncReport:
@@ -124,7 +135,7 @@ def _run(
                 raise BrokenPromiseError(_sentence(told.broken)) from None
             raise
     asked = client.data_request_count + sum(landed.data_request_count for landed in told.landed)
-    return SyncReport(run_id, tuple(told.landed), asked, settings.analytics_path.absolute())
+    return SyncReport(run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged)
 
 
 def _sentence(broken: Iterable[BuiltModel]) -> str:

@@ -1,6 +1,6 @@
 """Dagster's view of the models: an asset a table, with one check of all its promises, read from the files' headers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -8,14 +8,17 @@ import dagster as dg
 import duckdb
 
 from pipelines.foundation.telling import Tell
-from pipelines.land.landed_assets import HISTORIES
-from pipelines.model import building, rules
+from pipelines.land.business_names import BUSINESS_NAMES
+from pipelines.land.invoices_asset import INVOICES_KEY
+from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS
+from pipelines.model import building, inputs, rules
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.model.trend_tables import trend_table
 from pipelines.settings import Settings
 
 OpenWarehouse = Callable[[Settings], AbstractContextManager[duckdb.DuckDBPyConnection]]
 GROUP = "model"
+INPUTS = dg.AssetKey(["model", "inputs"])
 PROMISES_CHECK = "promises_hold"
 
 
@@ -24,17 +27,23 @@ def model_assets(
     open_warehouse: OpenWarehouse,
     models: Iterable[SqlModel] | None = None,
     *,
+    is_published: Callable[[str], bool] = lambda _: False,
     tell: Tell = lambda _: None,
     pool: str | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """The rules, then every model of `sql/model`, each with its blocking check. Opens no database until one runs.
+    """The inputs, the rules, then every model of `sql/model`, each with its blocking check. Opens no database yet.
 
-    `models` saves reading them again; `tell` is given each `BuiltModel`; `pool` is the concurrency pool of the steps
-    that write the warehouse.
+    `models` saves reading them again; `is_published` tells whether what is published was made from inputs of a version;
+    `tell` is given each `BuiltModel`, or `Unchanged`; `pool` is the concurrency pool of the steps that write the
+    warehouse.
     """
-    return [_rules_asset(settings, open_warehouse, pool)] + [
-        _model_asset(model, settings, open_warehouse, tell, pool)
-        for model in (load_models() if models is None else models)
+    return [
+        _inputs_asset(settings, open_warehouse, is_published, tell, pool),
+        _rules_asset(settings, open_warehouse, pool),
+        *(
+            _model_asset(model, settings, open_warehouse, tell, pool)
+            for model in (load_models() if models is None else models)
+        ),
     ]
 
 
@@ -43,9 +52,46 @@ def asset_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
+class InputsConfig(dg.Config):
+    """Whether to build the figures even if nothing has changed."""
+
+    rebuild: bool = False
+
+
+def _inputs_asset(
+    settings: Settings,
+    open_warehouse: OpenWarehouse,
+    is_published: Callable[[str], bool],
+    tell: Tell,
+    pool: str | None,
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=INPUTS,
+        deps=[HISTORIES, INVOICES_KEY, RECONCILIATIONS, BUSINESS_NAMES],
+        group_name=GROUP,
+        pool=pool,
+        kinds={"duckdb"},
+        output_required=False,
+        description="What the figures are made from. Where nothing of it has changed since they were published, Dagster"
+        " skips all that follows; `rebuild: true` has it built nevertheless.",
+    )
+    def model_inputs(context: dg.AssetExecutionContext, config: InputsConfig) -> Iterator[dg.MaterializeResult[None]]:
+        with open_warehouse(settings) as connection:
+            version = inputs.inputs_version(connection, settings)
+            if not config.rebuild and inputs.are_built_from(connection, version) and is_published(version):
+                context.log.info("Nothing that the figures are made from has changed: what is published stays.")
+                tell(inputs.Unchanged())
+                return
+            inputs.remember_inputs(connection, version, context.run.run_id)
+        yield dg.MaterializeResult(data_version=dg.DataVersion(version))
+
+    return model_inputs
+
+
 def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | None) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(rules.TABLE),
+        deps=[INPUTS],
         group_name=GROUP,
         pool=pool,
         kinds={"duckdb", "csv"},
@@ -99,8 +145,8 @@ def _model_asset(
 
 
 def _upstream(table: str) -> dg.AssetKey | None:
-    """The asset that makes a table: landing makes all of `land`, its ledger too; what DuckDB itself knows, none."""
-    return {"land": HISTORIES, "model": asset_key(table)}.get(table.partition(".")[0])
+    """The asset that a model waits for: all of `land` comes through the inputs; what DuckDB itself knows, from none."""
+    return {"land": INPUTS, "model": asset_key(table)}.get(table.partition(".")[0])
 
 
 def _check_spec(model: SqlModel) -> dg.AssetCheckSpec:

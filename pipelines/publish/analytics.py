@@ -65,8 +65,11 @@ def publish(
     *,
     personal_data: bool,
     now: datetime | None = None,
+    inputs: str | None = None,
 ) -> Published:
     """Write the published models of the warehouse (the connection's current database) to `target`.
+
+    `inputs` is the version of what they were built from, for the next run to compare.
 
     The previous file is untouched until the last step, one rename; a reader that has it open keeps it.
     Raises WrongUseError when the folder cannot be written to, BrokenPromiseError when the new file does not read back.
@@ -99,6 +102,7 @@ def publish(
                     program_version=program_version(),
                     row_counts=row_counts,
                     has_personal_data=personal_data,
+                    inputs=inputs,
                 )
                 removed = releases.release(target, building, made)
             finally:

@@ -23,6 +23,11 @@ def parquet_folder(analytics: Path) -> Path:
     return analytics.with_name(f"{analytics.stem}_parquet")
 
 
+def release_name(number: int) -> str:
+    """The folder of a release."""
+    return f"release-{number:06d}"
+
+
 def publish_parquet(analytics: Path) -> Path:
     """Write each table of the published file to `<table>/<table>.parquet` below a folder; returns that folder.
 
@@ -37,7 +42,7 @@ def publish_parquet(analytics: Path) -> Path:
             _sweep(folder)
             try:
                 snapshot.with_memory_limit(lambda: _write(snapshot, building))
-                made = folder / f"release-{snapshot.about.release_number:06d}"
+                made = folder / release_name(snapshot.about.release_number)
                 shutil.rmtree(made, ignore_errors=True)
                 building.rename(made)
                 _point(folder / "current", made.name)

@@ -7,9 +7,11 @@ import dagster as dg
 from pipelines.land.business_names import BUSINESS_NAMES
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.warehouse import open_warehouse
+from pipelines.model.inputs import inputs_of_run
 from pipelines.model.sql_models import SqlModel
+from pipelines.publish import releases
 from pipelines.publish.analytics import load_views, publish
-from pipelines.publish.parquet import publish_parquet
+from pipelines.publish.parquet import parquet_folder, publish_parquet, release_name
 from pipelines.publish.spreadsheets import export_folder, remove_exports
 from pipelines.settings import Settings
 
@@ -34,9 +36,15 @@ def published_assets(
         kinds={"duckdb"},
         description="The file that analysts open, with comments on every table and column; swapped in by one rename.",
     )
-    def analytics() -> dg.MaterializeResult[None]:
+    def analytics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with open_warehouse(settings) as connection:
-            file = publish(connection, models, settings.analytics_path, personal_data=settings.publish_personal_data)
+            file = publish(
+                connection,
+                models,
+                settings.analytics_path,
+                personal_data=settings.publish_personal_data,
+                inputs=inputs_of_run(connection, context.run.run_id),
+            )
         if file.withdraws_personal_data:
             remove_exports(export_folder(settings))
         return dg.MaterializeResult(
@@ -64,6 +72,23 @@ def published_assets(
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(folder.absolute())})
 
     return [analytics, parquet]
+
+
+def is_published(settings: Settings, inputs: str) -> bool:
+    """Whether the published file, the Parquet files and the report are there, made from inputs of this version."""
+    file = settings.analytics_path
+    newest = next(iter(releases.read_manifest(file).releases), None)
+    if newest is None or newest.inputs != inputs:
+        return False
+    report, link = releases.report_path(file), parquet_folder(file) / "current"
+    try:
+        return (
+            file.stat().st_size == newest.byte_count
+            and link.resolve().name == release_name(newest.release_number)
+            and report.stat().st_mtime_ns >= file.stat().st_mtime_ns
+        )
+    except OSError:
+        return False
 
 
 def _deps(models: list[SqlModel]) -> list[dg.AssetKey]:

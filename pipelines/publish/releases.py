@@ -21,7 +21,7 @@ KEPT_COUNT = 3
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """One published file: where it is kept (relative to the manifest), its checksum, and what it holds."""
+    """One published file: where it is kept (relative to the manifest), its checksum, what it holds and is made from."""
 
     release_number: int
     published_at: datetime
@@ -32,6 +32,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     row_counts: Mapping[str, int]
     # Files of version 0.1.0 do not say; they show titles as they are, and names that they did not know.
     has_personal_data: bool = True
+    inputs: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -43,6 +44,11 @@ class Manifest(msgspec.Struct, frozen=True):
 def manifest_path(target: Path) -> Path:
     """The path of the manifest of a published file."""
     return target.with_name(f"{target.stem}.manifest.json")
+
+
+def report_path(target: Path) -> Path:
+    """The path of the report of a published file."""
+    return target.with_name(f"{target.stem}_report.html")
 
 
 def releases_folder(target: Path) -> Path:

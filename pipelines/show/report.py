@@ -56,11 +56,6 @@ h2 {{ font-size: 1.25rem; margin: 2rem 0 0.5rem; }}
 """
 
 
-def report_path(analytics: Path) -> Path:
-    """Where the report of a published file is."""
-    return analytics.with_name(f"{analytics.stem}_report.html")
-
-
 def write_report(snapshot: Snapshot, file: Path, now: datetime, period_code: str | None = None) -> Path:
     """Write the report of a period (the newest whole month by default). Raises WrongUseError for an unknown period."""
     page = report(snapshot, now, period_code)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.publish.published_assets import ANALYTICS
+from pipelines.publish.releases import report_path
 from pipelines.publish.snapshot import open_snapshot
 from pipelines.settings import Settings, utc_now
 
@@ -20,7 +21,7 @@ def shown_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         description="One HTML file to send by e-mail: the month's figures, what changed, unusual days, definitions.",
     )
     def report() -> dg.MaterializeResult[None]:
-        from pipelines.show.report import report_path, write_report  # noqa: PLC0415 - Altair takes a second to import
+        from pipelines.show.report import write_report  # noqa: PLC0415 - Altair takes a second to import
 
         with open_snapshot(settings.analytics_path) as snapshot:
             file = write_report(snapshot, report_path(settings.analytics_path), utc_now())

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from pipelines.errors import WrongUseError
+from pipelines.publish.releases import report_path
 from pipelines.settings import utc_now
-from pipelines.show.report import report, report_path, write_report
+from pipelines.show.report import report, write_report
 
 
 @pytest.fixture(scope="module")
