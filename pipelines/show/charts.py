@@ -16,7 +16,7 @@ from pipelines.show import readable_values as as_text
 
 Chart = dict[str, Any]
 # The colours of Okabe and Ito, which colour-blind people can distinguish on light and dark backgrounds.
-BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#808080"
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#808080"
 _HEIGHT = 190
 _BANDS = ("0-30", "31-60", "61-90", "91+")
 
@@ -45,14 +45,13 @@ def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None)
 
 
 def trend(rows: Iterable[Row], title: str) -> Chart:
-    """Problem entries a day as bars, with the 7-day mean, the weekday's baseline, and unusual days as diamonds."""
+    """Problem entries a day as bars, with the 7-day mean and what is usual for the weekday."""
     drawn = [
         {
             "day": row["day_date"],
             "entries": row["problem_entry_count"],
             "mean": row["mean_7_day_count"],
             "baseline": row["baseline_count"],
-            "anomaly": row["is_anomaly"],
             "Day": as_text.day(row["day_date"]),
             "Problem entries": as_text.count(row["problem_entry_count"]),
             "Usual for the weekday": _short(row["baseline_count"]),
@@ -60,7 +59,7 @@ def trend(rows: Iterable[Row], title: str) -> Chart:
         }
         for row in rows
     ]
-    return _filled(_trend(has_anomaly=any(row["anomaly"] for row in drawn)), drawn, title, _HEIGHT)
+    return _filled(_trend(), drawn, title, _HEIGHT)
 
 
 def reasons(rows: Iterable[Row], title: str) -> Chart:
@@ -117,7 +116,7 @@ def _rate_by_month(highest: float | None) -> Chart:
 
 
 @lru_cache
-def _trend(*, has_anomaly: bool) -> Chart:
+def _trend() -> Chart:
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelAngle=0, tickCount=4, grid=False))
     y = alt.Y("entries:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
     tooltip = ["Day:N", "Problem entries:N", "Usual for the weekday:N", "7-day mean:N"]
@@ -127,9 +126,6 @@ def _trend(*, has_anomaly: bool) -> Chart:
         base.mark_line(color=ORANGE, strokeWidth=1.5, strokeDash=[4, 3]).encode(y="baseline:Q"),
         base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
     ]
-    if has_anomaly:
-        unusual = base.transform_filter("datum.anomaly").mark_point(shape="diamond", size=110, color=RED, filled=True)
-        layers.append(unusual.encode(y=y, tooltip=tooltip, opacity=alt.value(1)))
     return _made(*layers)
 
 

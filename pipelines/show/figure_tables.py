@@ -51,15 +51,26 @@ AGEING_COLUMNS = (
     Column("Open amount", True),
     Column("Oldest", True, "How long the oldest has been open"),
 )
-ANOMALY_COLUMNS = (
-    Column("Day"),
+INCIDENT_COLUMNS = (
+    Column("Since"),
+    Column("Until"),
     Column("Business"),
     Column("Currency"),
-    Column("Kind"),
-    Column("Problem entries", True),
-    Column("Usual", True, "Median of the same weekday over the eight weeks before"),
-    Column("Deviation", True, "Robust standard deviations above the usual; above 3.5 is an unusual day"),
+    Column("What"),
+    Column("Usual", True, "The failure rate before"),
+    Column("Observed", True, "The failure rate of the incident so far; entries of a silence"),
+    Column("Failed", True, "Failures of attempts (of e-invoices; of days of silence)"),
+    Column("By chance", True, "How likely chance alone brings that many from the start to the detection"),
+    Column("Mostly", False, "The most frequent reason and its share"),
+    Column("Customers", True),
+    Column("At risk", True, "Amount of its failed invoices that is still open"),
 )
+_INCIDENT_WORDS = {
+    "rate_shift": "Failure rate rose",
+    "burst": "Failures of one day",
+    "silence": "No entries",
+    "einvoice": "E-invoice errors rose",
+}
 DEFINITIONS = (
     ("Attempt", "An entry that reports a payment as succeeded or failed. Payments in flight are not attempts yet."),
     (
@@ -255,28 +266,32 @@ def ageing_row(frame: Frame, row: Row) -> list[Cell | str]:
     ]
 
 
-def anomaly_rows(frame: Frame, anomalies: list[Row], *, linked: bool = True) -> list[list[Cell | str]]:
-    """Rows of the table of unusual days, each day with a link to its entries."""
+def incident_rows(incidents: list[Row]) -> list[list[Cell | str]]:
+    """Rows of the table of incidents."""
     return [
         [
-            Cell(
-                as_text.day(row["day_date"]),
-                link=frame.view.address(
-                    "entries",
-                    businesses=() if row["business_id"] is None else (row["business_id"],),
-                    currencies=(row["currency_code"] or "none",),
-                    kinds=(row["kind"],),
-                    day_date=row["day_date"],
-                )
-                if linked
-                else "",
-            ),
+            as_text.day(row["started_on_date"]),
+            "lasts" if row["is_open"] else as_text.day(row["ended_on_date"]),
             row["business_name"],
             as_text.currency(row["currency_code"]),
-            as_text.words(row["kind"]),
-            as_text.count(row["problem_entry_count"]),
-            f"{row['baseline_count']:.1f}",
-            f"{row['robust_z_score']:.1f}",
+            _INCIDENT_WORDS[row["incident_kind"]],
+            as_text.percent(row["usual_ratio"]),
+            as_text.percent(row["observed_ratio"]),
+            f"{as_text.count(row['observed_count'])} of {as_text.count(row['watched_count'])}",
+            f"{row['chance_probability']:.1g}",
+            ""
+            if row["leading_failure_reason"] is None
+            else f"{as_text.words(row['leading_failure_reason'])}, {row['leading_failure_reason_ratio']:.0%}",
+            as_text.count(row["customer_count"]),
+            as_text.money(row["open_amount"], row["currency_code"]),
         ]
-        for row in anomalies
+        for row in incidents
     ]
+
+
+def findings(frame: Frame, limit: int = 3) -> str:
+    """What went wrong lately, a sentence each; a calm sentence where nothing did."""
+    found = frame.ask("findings", limit=limit)
+    if not found:
+        return markup.notice("Nothing unusual of late: no failure rate rose, no business fell silent.", "good")
+    return "".join(markup.notice(row["finding"]) for row in found)

@@ -1,4 +1,4 @@
-"""Overview: the failure rate by currency and by business, against the period before, and the amounts behind it."""
+"""Overview: what went wrong lately; the failure rate by currency and business against the period before; amounts."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.figure_tables import DEFINITIONS, RATE_COLUMNS, by_scope, rate_card, rate_row
+from pipelines.show.figure_tables import DEFINITIONS, RATE_COLUMNS, by_scope, findings, rate_card, rate_row
 from pipelines.show.page_frame import draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
@@ -21,6 +21,7 @@ def draw(frame: Frame) -> None:
         nothing("No payment was attempted in this view", "Choose another period, or fewer businesses and currencies.")
         return
     period = frame.view.period
+    html(findings(frame))
     st.subheader(f"Payment failures, {period.label}")
     html(markup.cards(rate_card(frame, row) for row in scopes[:_MOST_CARDS]))
     html(markup.paragraph(_in_flight(scopes)))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import vl_convert
 
@@ -19,7 +18,7 @@ from pipelines.show.figure_tables import by_scope
 from pipelines.show.url_filters import read_view
 
 _MOST_CHARTS = 6
-_MOST_ANOMALIES = 20
+_MOST_INCIDENTS = 20
 _COHORTS = 6
 _TREND_SPAN = timedelta(days=91)
 _PAGE = """<!doctype html>
@@ -89,6 +88,7 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
         f"{as_text.moment(about.published_at, frame.zone)} as release {about.release_number}; rules "
         f"{about.rules_version}."
     )
+    yield figure_tables.findings(frame)
     scopes = frame.ask("scope_rates")
     if not scopes:
         yield markup.notice("No payment was attempted in this period.")
@@ -102,7 +102,7 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
         css="nb-wide",
     )
     yield from _months(frame)
-    yield from _anomalies(frame)
+    yield from _incidents(frame)
     yield from _reasons(frame)
     yield from _recovery(frame)
     yield "<h2>What these figures mean</h2>"
@@ -141,29 +141,15 @@ def _months(frame: Frame) -> Iterator[str]:
     )
 
 
-def _anomalies(frame: Frame) -> Iterator[str]:
-    until = min(frame.view.period.end_date, frame.view.period.data_until_date)
-    anomalies = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
-    yield "<h2>Unusual days</h2>"
-    if not anomalies:
-        yield markup.notice("No day had more problem entries than usual for its weekday.", "good")
+def _incidents(frame: Frame) -> Iterator[str]:
+    until = frame.view.period.data_until_date
+    incidents = frame.ask("incidents", **{"from": until - _TREND_SPAN}, until=until, limit=_MOST_INCIDENTS)
+    yield "<h2>Incidents of the last three months</h2>"
+    if not incidents:
+        yield markup.notice("No failure rate rose, no day was beyond chance, no business fell silent.", "good")
         return
-    rows = figure_tables.anomaly_rows(frame, anomalies, linked=False)
-    yield markup.table("Unusual days, largest deviation first", figure_tables.ANOMALY_COLUMNS, rows, css="nb-wide")
-    series = dict.fromkeys(
-        (row["business_id"], row["business_name"], row["currency_code"], row["kind"]) for row in anomalies
-    )
-    span: dict[str, Any] = {"from": until - _TREND_SPAN, "until": until}
-    yield _figures(
-        (
-            charts.trend(
-                frame.ask("trend_days", **span, business=business_id, currency=code, kind=kind),
-                f"{name}, {as_text.currency(code)}: {as_text.words(kind)}",
-            ),
-            f"Problem entries a day, {name}, {as_text.words(kind)}",
-        )
-        for business_id, name, code, kind in list(series)[:_MOST_CHARTS]
-    )
+    rows = figure_tables.incident_rows(incidents)
+    yield markup.table("Incidents, those that last first", figure_tables.INCIDENT_COLUMNS, rows, css="nb-wide")
 
 
 def _reasons(frame: Frame) -> Iterator[str]:

@@ -18,7 +18,7 @@ def shown_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         deps=[ANALYTICS],
         group_name="show",
         kinds={"html"},
-        description="One HTML file to send by e-mail: the month's figures, what changed, unusual days, definitions.",
+        description="One HTML file to send by e-mail: findings, the month's figures, changes, incidents, definitions.",
     )
     def report() -> dg.MaterializeResult[None]:
         from pipelines.show.report import write_report  # noqa: PLC0415 - Altair takes a second to import

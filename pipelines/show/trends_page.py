@@ -1,4 +1,4 @@
-"""Problem trends: problem entries a day against what is usual for the weekday, and the unusual days."""
+"""Problem trends: incidents, and problem entries a day against what is usual for the weekday."""
 
 from datetime import date, timedelta
 
@@ -8,12 +8,12 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.figure_tables import ANOMALY_COLUMNS, anomaly_rows
+from pipelines.show.figure_tables import INCIDENT_COLUMNS, incident_rows
 from pipelines.show.page_frame import draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency", "kind")
 _MOST_CHARTS = 6
-_MOST_ANOMALIES = 50
+_MOST_INCIDENTS = 50
 _SHORTEST = timedelta(days=91)
 
 
@@ -26,16 +26,14 @@ def draw(frame: Frame) -> None:
     if not series:
         nothing("No problem entries in this view", "Choose another period, or fewer businesses, currencies and kinds.")
         return
-    st.subheader(f"Unusual days, {period.label}")
-    anomalies = frame.ask("anomalies", until=until, limit=_MOST_ANOMALIES)
-    if anomalies:
+    st.subheader("Incidents")
+    incidents = frame.ask("incidents", **span, limit=_MOST_INCIDENTS)
+    if incidents:
         html(
-            markup.table(
-                "Unusual days, largest deviation first", ANOMALY_COLUMNS, anomaly_rows(frame, anomalies), css="nb-wide"
-            )
+            markup.table("Incidents, those that last first", INCIDENT_COLUMNS, incident_rows(incidents), css="nb-wide")
         )
     else:
-        html(markup.notice("No day had more problem entries than usual for its weekday.", "good"))
+        html(markup.notice("No failure rate rose, no day was beyond chance, no business fell silent.", "good"))
     st.subheader(f"{as_text.day(span['from'])} to {as_text.day(until)}")
     html(markup.paragraph(_legend(series[0]["series_count"])))
     for place, one in zip(grid(len(series), 3), series, strict=False):
@@ -46,8 +44,8 @@ def draw(frame: Frame) -> None:
 def _series(frame: Frame, one: Row, span: dict[str, date]) -> None:
     days = frame.ask("trend_days", **span, business=one["business_id"], currency=one["currency_code"], kind=one["kind"])
     title = f"{one['business_name']}, {as_text.currency(one['currency_code'])}: {as_text.words(one['kind'])}"
-    unusual = [f"{as_text.day(row['day_date'])} {row['problem_entry_count']}" for row in days if row["is_anomaly"]]
-    said = charts.alternative(f"Problem entries a day, {title}", [f"unusual days: {', '.join(unusual) or 'none'}"])
+    newest = [f"{as_text.day(row['day_date'])} {row['problem_entry_count']}" for row in days[-7:]]
+    said = charts.alternative(f"Problem entries a day, {title}", newest)
     draw_chart(charts.trend(days, title), said)
 
 
@@ -59,5 +57,5 @@ def _legend(series_count: int) -> str:
     )
     return (
         "Grey bars: problem entries a day. Blue line: their 7-day mean. Dashed orange line: what is usual for the "
-        f"weekday. Red diamond: an unusual day.{more}"
+        f"weekday.{more}"
     )

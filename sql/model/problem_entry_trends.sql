@@ -11,13 +11,11 @@
 --   mean_7_day_count       Mean of the day and the 6 before it; null in the first 6 days
 --   mean_28_day_count      Mean of the day and the 27 before it; null in the first 27 days
 --   baseline_count         Median of the same weekday over the eight weeks before; null until four weeks are known
---   robust_z_score         How far the day lies above the baseline, in robust standard deviations
---   is_anomaly             True where robust_z_score is above 3.5
 --   is_complete_day        False where the data ends within the day
 --   rules_version          Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, kind, day_date
---   not null required_columns: kind, day_date, problem_entry_count, is_anomaly, is_complete_day
+--   not null required_columns: kind, day_date, problem_entry_count, is_complete_day
 --   holds: problem_entry_count >= 0 and baseline_count >= 0
 -- reads
 --   model.daily_problem_entries
@@ -41,8 +39,6 @@ problem_entry_trends as (
         trends.mean_7_day_count,
         trends.mean_28_day_count,
         trends.baseline_count,
-        trends.robust_z_score,
-        trends.is_anomaly,
         trends.day_date <= horizon.last_complete_date as is_complete_day,
         versions.rules_version,
     from trends

@@ -5,8 +5,6 @@ select
     mean_7_day_count,
     mean_28_day_count,
     baseline_count,
-    robust_z_score,
-    is_anomaly,
 from problem_entry_trends
 where
     day_date between getvariable('from') and getvariable('until')

@@ -20,7 +20,6 @@ from chosen
 left join businesses on chosen.business_id = businesses.business_id
 group by chosen.business_id, chosen.currency_code, chosen.kind
 order by
-    count(*) filter (where chosen.is_anomaly) desc,
     sum(chosen.problem_entry_count) desc,
     chosen.business_id asc,
     chosen.kind asc

@@ -32,6 +32,17 @@ def test_every_page_is_drawn_without_an_error(page, dashboard, view):
     assert page.locator("h1").inner_text() == "Payment failures"
 
 
+def test_the_first_screen_begins_with_the_findings_and_trends_lists_the_incidents(page, dashboard, snapshot):
+    go(page, dashboard, "overview")
+    told = snapshot.rows("select finding, business_name from findings order by finding_number limit 3")
+    assert told
+    assert page.locator(".nb-notice").all_inner_texts()[: len(told)] == [row["finding"] for row in told]
+    assert page.locator(".nb-notice").first.bounding_box()["y"] < page.viewport_size["height"] / 2
+    go(page, dashboard, "trends")
+    shown = table(page, "Incidents, those that last first")
+    assert told[0]["business_name"] in {row[2] for row in shown}
+
+
 def test_the_rates_on_screen_are_those_of_the_file(page, dashboard, snapshot):
     go(page, dashboard, "overview")
     expected = snapshot.rows(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from html import escape
 
 import pytest
 
@@ -40,6 +41,14 @@ def test_it_says_the_rates_of_the_newest_whole_month(page, snapshot):
         assert f">{100 * rate['first_attempt_failure_ratio']:.1f}%<" in page
         attempts = f"{rate['failed_attempt_count']:,} of {rate['attempt_count']:,}"
         assert f"{100 * rate['attempt_failure_ratio']:.1f}% of all attempts: {attempts}" in page
+
+
+def test_it_begins_with_the_findings_and_lists_the_incidents_behind_them(page, snapshot):
+    told = snapshot.rows("select finding, started_on_date, business_name from findings order by finding_number limit 3")
+    assert told
+    for row in told:
+        assert 0 < page.index(escape(row["finding"])) < page.index("<h2>By business</h2>")
+        assert row["business_name"] in page[page.index("Incidents of the last three months") :]
 
 
 @pytest.mark.parametrize("period", ["last-28-days", "last-365-days"])

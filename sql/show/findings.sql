@@ -1,0 +1,6 @@
+-- What went wrong lately, a sentence each, the most important first.
+select finding
+from findings
+where is_chosen_business(business_id) and is_chosen_currency(currency_code)
+order by finding_number
+limit getvariable('limit')
