@@ -16,7 +16,7 @@ class TryAgainLaterError(PipelineError):
 
 
 class WrongUseError(PipelineError):
-    """An option, a setting or a file of the user's needs mending first."""
+    """An option, a setting or a file of the user's must be fixed first."""
 
     exit_code = 2
 

@@ -96,3 +96,27 @@ def test_every_link_to_a_file_leads_to_one(page):
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
 
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+# What the glossary and ordinary English have better words for, as in "Mend it in .env": fix it.
+RIDDLES = re.compile(
+    r"\b(mend(s|ed|ing)?|whoever|so many|surely|deserves? a look|dear|odd(ness|est)|amid|sparingly"
+    r"|stands? in line|draws? near|home and turned)\b",
+    re.IGNORECASE,
+)
+FILES = [ROOT / page for page in PAGES] + [
+    path
+    for folder, ending in (("pipelines", "*.py"), ("sql", "*.sql"), ("deploy", "*.*"))
+    for path in (ROOT / folder).rglob(ending)
+]
+
+
+def test_what_people_read_is_said_in_plain_words():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [*FILES, ROOT / "pyproject.toml"]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if RIDDLES.search(line)
+    ]
+
+    assert found == []

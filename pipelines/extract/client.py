@@ -29,7 +29,7 @@ from pipelines.settings import Clock, Settings, utc_now
 __all__ = ["DeepPageError", "NexudusClient", "Reply"]
 
 _MOST_RENEWALS = 4  # for one question
-# httpx counts its time-out from byte to byte; an answer that drips is given up after so many of them.
+# httpx counts its time-out from byte to byte; an answer that drips is given up after this many of them.
 _TIMEOUTS_PER_ANSWER = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -312,5 +312,5 @@ def _http_client(settings: Settings) -> httpx.Client:
 def _bad_proxy() -> NoReturn:
     # Not quoted: a proxy's address may hold its password.
     raise WrongUseError(
-        "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no http:// or https:// address: mend or unset it."
+        "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no http:// or https:// address: fix or unset it."
     ) from None

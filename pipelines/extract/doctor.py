@@ -355,7 +355,7 @@ class _Examination:
         try:
             self.histories.search(_EVERYTHING, page=page, size=1)
         except DeepPageError:
-            why = "A sync never needs them but in a minute fuller than so many pages."
+            why = "A sync never needs them except in a minute fuller than that many pages."
             return [Finding(name="deep pages", verdict="ok", value=f"page {page} is refused", explanation=why)]
         return [Finding(name="deep pages", verdict="ok", value=f"page {page} is answered")]
 

@@ -54,7 +54,7 @@ def clock_finding(answered_at: datetime, ours: datetime, *, has_date: bool) -> F
         name="clock",
         verdict="warn",
         value=f"{skew:+} s",
-        explanation="Server's clock less ours. A sync goes by the server's; one-time codes need this machine's mended.",
+        explanation="Server's clock minus ours. A sync uses the server's; one-time codes need ours to be right.",
     )
 
 

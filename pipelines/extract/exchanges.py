@@ -15,7 +15,7 @@ _ATTEMPTS_AT_FIRST_CONTACT = 2
 
 @dataclass(frozen=True)
 class Question:
-    """A request as it is asked, whoever asks it. What may hold a secret is never printed."""
+    """A request, with or without httpx. What may hold a secret is never printed."""
 
     method: str
     path: str

@@ -43,7 +43,7 @@ class Dialect:
         return self.directions[0]
 
     def saw_order(self, ascents: int) -> None:
-        """A page was sorted, and went up so many times."""
+        """A page was sorted, and went up this many times."""
         self.ascents, self.misses = self.ascents + ascents, 0
 
     def try_another_direction(self) -> None:
@@ -99,7 +99,7 @@ def rule_out(answer: SearchAnswer, instants: list[datetime], dialect: Dialect) -
         created = [record.created_on.replace(microsecond=0) for record in answer.records if record.created_on]
         dialect.rivals -= {name for name, keys in (("id", ids), ("created_on", created)) if not _climbs(keys)}
         if created and created[0] == created[-1] and "id" not in dialect.rivals:
-            # One CreatedOn for all, as after an import, orders nothing: so many ascents are no chance.
+            # One CreatedOn for all, as after an import, orders nothing: this many ascents are no chance.
             dialect.rivals -= {"created_on"} if ascents_in(instants) >= ENOUGH_ASCENTS else set()
 
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 def with_memory_limit(
     connection: duckdb.DuckDBPyConnection, entry_count: int, work: Callable[[], T], *, least_bytes: int
 ) -> T:
-    """What `work` returns, done in as much memory as so many history entries need: `least_bytes` up to a million.
+    """What `work` returns, done in as much memory as that number of entries needs: `least_bytes` up to a million.
 
     Where that does not do, the work is done again with twice as much, and then, as with very long texts, with all that
     DuckDB would take by itself; so it must be one that can be done again.

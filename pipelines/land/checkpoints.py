@@ -1,7 +1,7 @@
 """Checkpoints that no kill can spoil: DuckDB's own, with a rollback journal beside the warehouse.
 
 At a checkpoint DuckDB (1.5.5 and 2.0.0) writes the blocks that say where everything is over themselves. A process
-killed amid such a write, or a machine that loses power, leaves a block that is half new, and DuckDB then refuses the
+killed during such a write, or a machine that loses power, leaves a block that is half new, and DuckDB then refuses the
 whole file ("Corrupt database file: computed checksum ..."), though no row is lost. So those blocks are copied before
 each checkpoint, and put back where one did not get as far as its new header, which makes the new blocks count. The log
 of changes (`.wal`) goes only after that header, so the checkpoint is simply made once more.
@@ -31,7 +31,7 @@ _opening = Lock()
 
 
 def checkpoint(connection: duckdb.DuckDBPyConnection, file: Path, *, longest_log: int = 0) -> None:
-    """Take the log of changes into the file, if it is longer than so many bytes. Nothing else may be writing to it."""
+    """Take the log of changes into the file, if it has more bytes than given. Nothing else may be writing to it."""
     if _log_size(file) > longest_log:
         with _journal(connection, file):
             connection.execute("checkpoint warehouse")

@@ -210,7 +210,7 @@ def cause_of(error: Exception) -> str:
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the catalogue's server did not answer, which may mend itself."""
+    """Whether the catalogue's server did not answer, which may pass."""
     signs = "connection refused|timed? ?out|starting up|shutting down|too many clients|closed the connection"
     return re.search(signs, str(error), re.IGNORECASE) is not None
 

@@ -251,7 +251,7 @@ def _windows(
 
 
 def _coverage(state: Status) -> dict[str, Any]:
-    """What is covered, how late entries come, and what deserves a look."""
+    """What is covered, how late entries come, and warnings."""
     shown = {
         "covered_from": state.covered_from,
         "covered_until": state.covered_until,

@@ -29,7 +29,7 @@ from pipelines.land.losses import LossRefusedError, loss_of
 from pipelines.land.merge import RowCounts
 from pipelines.land.pull import Pull
 
-# Up to so many pages the whole scope is listed: that costs no more than counting, and sees everything.
+# Up to this many pages the whole scope is listed: that costs no more than counting, and sees everything.
 _PAGES_WORTH_LISTING = 36
 # Where counting begins. Each range is counted alone, so that a deletion in one cannot hide an addition in another.
 _RANGES_PER_AXIS = 18

@@ -1,6 +1,6 @@
 """A run's own policy for what may be better later: the minutes to wait before each further attempt, in one of its tags.
 
-A run from the command line carries no such tag, so that whoever started it is told at once.
+A run from the command line carries no such tag, so that its caller is told at once.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ RETRY_TAG = "nexudus-billing/retry_after_minutes"
 
 @contextmanager
 def retried_by_tag(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turn a failure that waiting may mend into a retry of the step, while the run's tag allows one.
+    """Turn a failure that waiting may resolve into a retry of the step, while the run's tag allows one.
 
     Anything else, and the last attempt's failure, is raised as it is: a wrong password is not tried again.
     """

@@ -34,7 +34,7 @@ class LastRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Coverage of the history on the UpdatedOn axis, freshness, rows, the last run, and what deserves a look.
+    """Coverage of the history on the UpdatedOn axis, freshness, rows, the last run, and warnings.
 
     Instants are UTC. `covered_until` is the end of what is closed without a gap from its beginning; `gaps` are the
     [from, to) pairs between the start of the history and the newest closed minute, the `open_minutes` among them those

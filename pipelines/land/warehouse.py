@@ -111,7 +111,7 @@ def open_warehouse(
         _attach(connection, warehouse, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")
-        connection.execute("set enable_progress_bar = false")  # DuckDB draws it on stdout, amid what was asked for
+        connection.execute("set enable_progress_bar = false")  # DuckDB draws it on stdout, between the output
         connection.execute("set variable reporting_timezone = $zone", {"zone": settings.reporting_timezone})
         if read_only:
             require_up_to_date(connection)

@@ -38,7 +38,7 @@ UNCERTAINTY_WEIGHT = 0.5
 # A burst alone is no lasting rise: it counts for at most this part of the limit.
 BURST_SHARE = 0.6
 END_LIMIT, END_SLOPE, HIGHEST_END_LIMIT = 1.0, 1 / 1.5, 6.0
-# A shift without new evidence over so many expected failures, or days, has ended.
+# A shift without new evidence over this many expected failures, or days, has ended.
 STALE_FAILURES, STALE_DAYS = 30.0, 56
 BURST_CHANCE = 1e-3
 

@@ -68,7 +68,7 @@ def load_models(folder: Path | None = None, checks: Path | None = None) -> list[
     tests = load_data_tests(checks or sql_folder("checks"))
     models = {model.table: model for model in _models(folder or sql_folder("model"), tests)}
     if strays := [test.name for test in tests if test.concerns not in models]:
-        raise WrongUseError(f"sql/checks/{strays[0]}.sql concerns a model that does not exist; mend its header.")
+        raise WrongUseError(f"sql/checks/{strays[0]}.sql concerns a model that does not exist; fix its header.")
     try:
         order = list(TopologicalSorter({name: sorted(model.deps) for name, model in models.items()}).static_order())
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""The newest months of a model as a small Markdown table, for whoever looks at its materialisation in Dagster.
+"""The newest months of a model as a small Markdown table, shown at its materialisation in Dagster.
 
 Counts and ratios of counts only: no amount, so no currencies are mixed, and no name.
 """

@@ -1,4 +1,4 @@
-"""What rate of failures is usual for a series, how sure that is, and how likely chance alone brings so many failures.
+"""What rate of failures is usual for a series, how sure that is, and how likely chance alone brings that many failures.
 
 - The usual rate: failures per attempt, weeks capped at three standard deviations (by the median of their distances, at
   least the binomial one) so that one bad week does not raise it, shrunk towards one in ten as by ten attempts.
@@ -76,7 +76,7 @@ def _excess(groups: Iterable[tuple[int, float]], ratio: float) -> float:
 
 
 def chance(failed: int, tried: int, usual: Usual, *, correlation: float) -> float:
-    """Probability of so many failures or more by chance; the uncertainty of the usual rate is part of it."""
+    """Probability of that many failures or more by chance; the uncertainty of the usual rate is part of it."""
     precision = 1 / (correlation + 1 / usual.attempts)
     alpha, beta = usual.ratio * precision, (1 - usual.ratio) * precision
     whole = math.lgamma(tried + 1) - _log_beta(alpha, beta)

@@ -123,8 +123,8 @@ def _schedule(settings: Settings, plan: _Plan, job: Any, run_config: dict[str, A
         )
     except dg.DagsterInvalidDefinitionError:
         raise WrongUseError(
-            f"NEXUDUS_{str(plan.cron_setting).upper()}: {cron!r} is no cron time; write five fields, for instance "
-            f"'30 6 * * *' for half past six. Mend it in the environment or in .env."
+            f"NEXUDUS_{str(plan.cron_setting).upper()}: {cron!r} is not a valid cron expression; write five "
+            f"fields, for instance '30 6 * * *' for half past six. Fix it in the environment or in .env."
         ) from None
 
 

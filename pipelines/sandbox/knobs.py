@@ -26,7 +26,7 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # login
     token_expires_in_seconds: Annotated[Count, _about("Life of an access token, as told in expires_in.")] = 604_799
     token_dies_after_requests: Annotated[
-        Count, _about("An access token is refused after so many requests; 0 is never.")
+        Count, _about("An access token is refused after this many requests; 0 is never.")
     ] = 0
     bad_login_status: Annotated[Literal[400, 401], _about("Status of invalid_grant.")] = 400
     roles: Annotated[str, _about("Roles of the user, by comma; * is a full unrestricted administrator.")] = "*"

@@ -1,4 +1,4 @@
-"""The documented limits, enforced: so many requests in any window of so long, by the sandbox's clock."""
+"""The documented limits, enforced: a number of requests in any window of a given length, by the sandbox's clock."""
 
 from pipelines.sandbox.knobs import Knobs
 
