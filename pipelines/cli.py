@@ -71,6 +71,9 @@ def sync(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build the figures and publish even if nothing has changed.")
     ] = False,
+    new_address: Annotated[
+        bool, typer.Option("--new-address", help="Accept that NEXUDUS_BASE_URL has changed for the same account.")
+    ] = False,
 ) -> None:
     """Read from the API what is missing, build and check the figures, publish."""
     from pipelines.command.sync import run_sync  # noqa: PLC0415 - see demo
@@ -78,7 +81,13 @@ def sync(
 
     settings = load_settings()
     repull_from, repull_to = repull or (None, None)
-    config = PullConfig(since=_day(since), until=_day(until), repull_from=_day(repull_from), repull_to=_day(repull_to))
+    config = PullConfig(
+        since=_day(since),
+        until=_day(until),
+        repull_from=_day(repull_from),
+        repull_to=_day(repull_to),
+        new_address=new_address,
+    )
     for start, end in ((config.since, config.until), (config.repull_from, config.repull_to)):
         if start and end and start >= end:
             raise WrongUseError(f"{start[:10]} is not before {end[:10]}: the second day is the first one left out.")

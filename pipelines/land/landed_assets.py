@@ -14,6 +14,7 @@ from pipelines.extract.histories import HISTORIES as ENTRIES
 from pipelines.extract.invoices import INVOICES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.foundation.telling import Tell
+from pipelines.land.account import require_address
 from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset, reconcile_invoices
@@ -54,6 +55,7 @@ class PullConfig(dg.Config):
     until: str | None = None
     repull_from: str | None = None
     repull_to: str | None = None
+    new_address: bool = False
 
     def window(self) -> Window:
         """The minutes that the run may pull."""
@@ -159,6 +161,8 @@ def landed_assets(
         ):
             history = history_until(settings, clock())
             pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, on_step=tell)
+            with pull.writing_alone(connection):
+                require_address(connection, settings.base_url, clock(), is_new=config.new_address)
             with recorded_run(pull, client, "sync", clock):
                 if history.start in partitions:
                     _close_empty_years(pull, settings, clock)
@@ -197,6 +201,8 @@ def landed_assets(
                 history = history_until(settings, clock())
                 pull.read(UPDATED_ON, _windows(connection, settings, history, PullConfig()))
 
+            with pull.writing_alone(connection):
+                require_address(connection, settings.base_url, clock())
             with recorded_run(pull, client, "reconcile", clock):
                 reconcile_covered(pull, read_newest, config.days, accepted_loss=config.accepted_loss)
             landed = landed_by(pull, client)

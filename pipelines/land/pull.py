@@ -12,12 +12,14 @@ from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.checked_answers import Step
 from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
+from pipelines.extract.records import Record
 from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.seek import first_instant, seek
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, gaps, split
 from pipelines.foundation.transactions import transaction
 from pipelines.land import ledger
+from pipelines.land.account import require_same
 from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import WritingAlone
 
@@ -29,7 +31,7 @@ class PullReport:
     `rows` by outcome, `answer_count` answers landed, `remaining_count` rows still to come as far as the answers tell,
     `open_minutes` minutes that never read consistently, `deleted_count` entries found gone, `fewest_request_count`
     the questions that any reader would have needed, `first_answered_at` and `answered_at` the instants of the first and
-    the newest answer by the server's clock.
+    the newest answer by the server's clock, `is_same_account` once an answer held an entry that the warehouse has.
     """
 
     windows: list[tuple[Axis, Window]] = field(default_factory=list)
@@ -41,6 +43,7 @@ class PullReport:
     open_minutes: list[datetime] = field(default_factory=list)
     answered_at: datetime | None = None
     first_answered_at: datetime | None = None
+    is_same_account: bool = False
 
     @property
     def pulled(self) -> str:
@@ -107,6 +110,7 @@ class Pull:
                     self.land(axis, *steps)
                     self.on_step(self.report)
             except ShiftedFilterError:
+                self._require_same_account()
                 ledger.reopen(self.connection, self.entity, axis, (self.run_id, BEFORE_FIRST_ENTRY))
                 raise
             row_count = sum(self.report.rows) - rows_before
@@ -117,6 +121,7 @@ class Pull:
     def land(self, axis: Axis, *steps: Step) -> None:
         """Some answers and what they close, in one transaction."""
         answers = [step.answer for step in steps]
+        self._require_same_account(record for answer in answers for record in answer.records)
         with self.writing_alone(self.connection):
             pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
             self.report.rows += land_pages(self.connection, self.entity, pages)
@@ -139,6 +144,12 @@ class Pull:
             self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
             self.report.first_answered_at = self.report.first_answered_at or answer.answered_at
             self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
+
+    def _require_same_account(self, records: Iterable[Record] = ()) -> None:
+        """Before anything of another account is landed, or closed on its word."""
+        if not self.report.is_same_account:
+            require_same(self.connection, self.source, records)
+            self.report.is_same_account = True
 
 
 def _in_parts(

@@ -11,7 +11,8 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import CREATE_ROLE, HISTORIES
 from pipelines.extract.pacing import Limit, OwnLedger, Pacer, SharedLedger
-from pipelines.land.warehouse import warehouse_of
+from pipelines.land.account import require_address, require_same
+from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.record.entries import Entry
 from pipelines.record.outbox import Outbox, sending_alone
 from pipelines.record.reading_back import look
@@ -116,6 +117,10 @@ def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False)
     """A desk, once no other process has one. Raises TryAgainLaterError if another keeps it too long, WrongUseError."""
     with NexudusClient(settings) as client, sending_alone(settings), _writes_per_day(settings, clock) as pacer:
         histories = EntitySource(client, settings, HISTORIES)
+        with open_warehouse(settings) as connection:
+            with warehouse_of(settings).writing_alone(connection):
+                require_address(connection, settings.base_url, clock())
+            require_same(connection, histories)
         outbox = Outbox(settings, clock)
         sender = Sender(
             outbox,
