@@ -41,9 +41,15 @@ def fill(settings):
 def newest(settings):
     """The last change, after reading all there is."""
     with open_warehouse(settings) as connection:
-        for number in range(TABLES):
-            assert connection.execute(f"select count(said), sum(i) from model.t{number}").fetchone()[0] == 20_000
-        return connection.execute("select said from model.newest").fetchone()[0]
+        return newest_in(connection)
+
+
+def newest_in(connection):
+    for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
+        connection.execute(f"select count(columns(*)) from {schema}.{table}").fetchall()
+    for number in range(TABLES):
+        assert connection.execute(f"select count(said), sum(i) from model.t{number}").fetchone()[0] == 20_000
+    return connection.execute("select said from model.newest").fetchone()[0]
 
 
 class Photographed:
@@ -84,6 +90,17 @@ def torn(before, after):
                 yield old[:start] + new[start:end] + old[end:]
 
 
+def is_refused(file):
+    """Whether DuckDB finds the torn block. It does not read one that nothing refers to, and then all the rest is there."""
+    try:
+        with duckdb.connect(file) as connection:
+            assert newest_in(connection) in {"second", "third"}
+    except duckdb.Error as error:
+        assert "checksum" in str(error)
+        return True
+    return False
+
+
 def test_a_checkpoint_cut_short_amid_any_page_is_undone_and_made_again(photographs, tmp_path):
     before, after = photographs
     refused, tries = 0, count()
@@ -96,9 +113,7 @@ def test_a_checkpoint_cut_short_amid_any_page_is_undone_and_made_again(photograp
                 assert not (folder / "warehouse.duckdb.journal").exists()
             else:
                 (folder / "warehouse.duckdb.journal").unlink()
-                with pytest.raises(duckdb.Error, match="checksum"), duckdb.connect(folder / "warehouse.duckdb") as file:
-                    file.execute("from model.newest")
-                refused += 1
+                refused += is_refused(folder / "warehouse.duckdb")
             shutil.rmtree(folder)
     assert refused >= 3
 
