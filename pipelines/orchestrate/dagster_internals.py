@@ -3,8 +3,9 @@
 Why each is needed stands with it. `dagster.yaml` of one machine names `WatchfulRunLauncher`.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,26 @@ def record_under_code_location(instance: dg.DagsterInstance, job_name: str) -> N
     origin = RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job_name)
     create_run = partial(instance.create_run_for_job, remote_job_origin=origin)
     setattr(instance, "create_run_for_job", create_run)  # noqa: B010 - a method of one instance is replaced
+
+
+@contextmanager
+def sqlite_held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """While this lasts, SQLite's files of the instance and of the run stay open.
+
+    Dagster opens and closes one for each event, and whoever closes a file last writes its journal back, with some ten
+    waits for the disk: with another connection to it nobody is the last.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    index, runs = Path(storage.path_for_shard("index")), Path(storage.path_for_shard(run_id))
+    with ExitStack() as stack:
+        for file in (index, runs, index.parents[1] / "runs.db"):
+            connection = stack.enter_context(closing(sqlite3.connect(file)))
+            connection.execute("pragma journal_mode = wal").fetchall()
+            connection.execute("select count(*) from sqlite_master").fetchall()
+        yield
 
 
 def with_op_name(asset: dg.AssetsDefinition, name: str) -> dg.AssetsDefinition:

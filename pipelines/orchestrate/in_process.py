@@ -2,6 +2,7 @@
 
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import dagster as dg
 from filelock import FileLock
 
 from pipelines.foundation.private_files import make_private_folder, replace_file
-from pipelines.orchestrate.dagster_internals import record_under_code_location
+from pipelines.orchestrate.dagster_internals import record_under_code_location, sqlite_held_open
 from pipelines.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]
@@ -77,15 +78,18 @@ def run_job(
     An error of an asset is raised as it was; a DagsterError where a check stopped the run.
     """
     record_under_code_location(instance, job_name)
+    run_id = str(uuid.uuid4())
     try:
-        result = definitions.resolve_job_def(job_name).execute_in_process(
-            instance=instance,
-            run_config={
-                "ops": dict(ops),
-                "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
-            },
-            tags={"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[1]},
-        )
+        with sqlite_held_open(instance, run_id):
+            definitions.resolve_job_def(job_name).execute_in_process(
+                instance=instance,
+                run_config={
+                    "ops": dict(ops),
+                    "loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}},
+                },
+                run_id=run_id,
+                tags={"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[1]},
+            )
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
-    return result.run_id
+    return run_id

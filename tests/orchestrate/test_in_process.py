@@ -7,12 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.orchestrate.dagster_internals import sqlite_held_open
 from pipelines.orchestrate.in_process import dagster_instance, instance_template, use_dagster_home
 from pipelines.settings import Settings
 
 OPEN = """
 import sys
 from pathlib import Path
+from pipelines.orchestrate.dagster_internals import sqlite_held_open
 from pipelines.orchestrate.in_process import dagster_instance
 from pipelines.settings import Settings
 print("ready", flush=True)
@@ -111,3 +113,17 @@ def test_a_server_that_starts_before_any_command_still_understands_a_dagster_yam
     (tmp_path / "dagster.yaml").write_bytes(instance_template().read_bytes())
     with dg.DagsterInstance.get() as instance:
         assert instance.get_latest_materialization_event(something.key)
+
+
+def test_while_a_run_holds_sqlite_open_its_journals_are_not_written_back_at_each_event(settings):
+    @dg.asset
+    def something(): ...
+
+    with dagster_instance(settings) as instance:
+        index = settings.data_dir / "dagster" / "history" / "runs" / "index.db-wal"
+        with sqlite_held_open(instance, "a-run"):
+            assert dg.materialize([something], instance=instance).success
+            assert index.stat().st_size > 0
+        assert dg.materialize([something], instance=instance).success
+        assert not index.exists()
+        assert instance.get_runs_count() == 2
