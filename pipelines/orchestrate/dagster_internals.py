@@ -73,8 +73,8 @@ def record_under_code_location(instance: dg.DagsterInstance, job_name: str) -> N
 def sqlite_held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """While this lasts, SQLite's files of the instance and of the run stay open.
 
-    Dagster opens and closes one for each event, and whoever closes a file last writes its journal back, with some ten
-    waits for the disk: with another connection to it nobody is the last.
+    Dagster opens and closes one for each event, and the last connection to close writes the journal back, with ten
+    waits for the disk. While this one stays open, none of Dagster's is the last.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):
