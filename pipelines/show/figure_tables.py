@@ -37,7 +37,9 @@ COHORT_COLUMNS = (
     Column("First failed in"),
     Column("Failed", True, "Invoices whose first failed attempt was in the month"),
     *(
-        Column(f"{days} d", True, f"Share recovered within {days} days, of the invoices that are at least that old")
+        Column(
+            f"{days} d", True, f"Share recovered within {days} days; younger invoices count as far as they are known"
+        )
         for days in RECOVERY_DAYS
     ),
     Column("So far", True, "Share recovered so far"),
@@ -247,9 +249,9 @@ def _within(row: Row, days: int) -> Cell:
         return Cell(as_text.NOTHING, hover="No invoice of the month is that old yet", tone="nb-open")
     return Cell(
         as_text.percent(ratio, 0),
-        hover=f"{as_text.count(row[f'recovered_{days}_day_count'])} of "
-        f"{as_text.count(row[f'observed_{days}_day_count'])} invoices that are old enough; "
-        f"{as_text.percent(row[f'recovered_{days}_day_amount_ratio'], 0)} of the amount",
+        hover=f"{as_text.interval(row[f'recovered_{days}_day_low_ratio'], row[f'recovered_{days}_day_high_ratio'])}; "
+        f"{as_text.percent(row[f'recovered_{days}_day_amount_ratio'], 0)} of the amount; "
+        f"{as_text.count(row[f'observed_{days}_day_count'])} invoices are that old",
         shade_ratio=ratio,
     )
 

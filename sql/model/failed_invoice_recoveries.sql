@@ -2,30 +2,33 @@
 -- long that took.
 --
 -- columns
---   invoice_id               Invoice
---   business_id              Location that issued it
---   currency_code            Currency of invoice_amount; null where the API gave none
---   invoice_amount           Amount of the invoice, in currency_code
---   first_failed_at          When its first failed attempt was reported
---   first_failed_date        Calendar day of first_failed_at in the reporting zone
---   month_start_date         First day of that month: the cohort
---   first_failure_reason     Why the first failed attempt failed
---   last_failure_reason      Why the newest failed attempt failed
---   failed_attempt_count     Failed attempts
---   recovery_state           recovered (paid), open (not paid), refunded (whatever happened before)
---   recovered_at             When a recovered invoice was paid; null where the API does not say
---   recovered_by             retry (a later attempt succeeded) or other_means (a transfer, cash, credit, ...)
---   days_to_recover          Calendar days from first_failed_date to the day of recovered_at
---   observed_days            Whole calendar days since first_failed_date that the data covers
---   open_days                Calendar days that an open invoice has been open since first_failed_date
---   ageing_band              Band of open_days: 0-30, 31-60, 61-90 or 91+
---   as_of_at                 When the invoice's state was observed
---   rules_version            Checksum of the rules that were applied
+--   invoice_id              Invoice
+--   business_id             Location that issued it
+--   currency_code           Currency of invoice_amount; null where the API gave none
+--   invoice_amount          Amount of the invoice, in currency_code
+--   first_failed_at         When its first failed attempt was reported
+--   first_failed_date       Calendar day of first_failed_at in the reporting zone
+--   month_start_date        First day of that month: the cohort
+--   first_failure_reason    Why the first failed attempt failed
+--   last_failure_reason     Why the newest failed attempt failed
+--   failed_attempt_count    Failed attempts
+--   recovery_state          recovered (paid after the first failure, by any means), paid_before (paid before it failed,
+--                           and by no later attempt), open (not paid), refunded (whatever happened before)
+--   recovered_at            When a recovered invoice was paid; null where the API does not say
+--   recovered_by            retry (a later attempt succeeded) or other_means (a transfer, cash, credit, ...)
+--   days_to_recover         Calendar days from first_failed_date to the day of recovered_at
+--   resolved_days           Calendar days from first_failed_date to the recovery or the refund; null while open or not
+--                           known
+--   observed_days           Whole calendar days since first_failed_date that the data covers
+--   open_days               Calendar days that an open invoice has been open since first_failed_date
+--   ageing_band             Band of open_days: 0-30, 31-60, 61-90 or 91+
+--   as_of_at                When the invoice's state was observed
+--   rules_version           Checksum of the rules that were applied
 -- promises
 --   unique: invoice_id
 --   not null required_columns: invoice_id, first_failed_at, first_failed_date, month_start_date, recovery_state,
 --       observed_days
---   accepted: recovery_state in (recovered, open, refunded)
+--   accepted: recovery_state in (recovered, paid_before, open, refunded)
 --   accepted: recovered_by in (retry, other_means)
 --   accepted: ageing_band in (0-30, 31-60, 61-90, 91+)
 --   holds: (recovery_state = 'open') = (ageing_band is not null)
@@ -72,17 +75,17 @@ states as (
         invoices.currency_code,
         invoices.total_amount as invoice_amount,
         invoices.as_of_at,
-        case
-            when invoices.is_refunded then 'refunded'
-            when invoices.is_paid then 'recovered'
-            else 'open'
-        end as recovery_state,
-        -- Payments entered by hand carry a bare date, so one of the same day may seem to precede the failure.
-        coalesce(
-            if(invoices.paid_at >= first_failures.first_failed_at, invoices.paid_at, null),
-            later_successes.succeeded_at,
-            invoices.paid_at
-        ) as paid_at,
+        invoices.is_refunded,
+        invoices.is_paid,
+        invoices.refunded_at,
+        invoices.paid_at,
+        -- A payment entered by hand carries a bare date, so one of the day of the failure counts as after it.
+        invoices.paid_at >= first_failures.first_failed_at
+        or payment_date(invoices.paid_at) > first_failures.first_failed_date
+        or (
+            payment_date(invoices.paid_at) = first_failures.first_failed_date
+            and (invoices.paid_at at time zone 'UTC')::time = time '00:00:00'
+        ) as is_paid_after,
         later_successes.succeeded_at,
         greatest(horizon.last_complete_date - first_failures.first_failed_date, 0) as observed_days,
         greatest(horizon.as_of_date - first_failures.first_failed_date, 0) as age_days,
@@ -90,6 +93,19 @@ states as (
     inner join invoices on first_failures.invoice_id = invoices.invoice_id
     cross join horizon
     left join later_successes on first_failures.invoice_id = later_successes.invoice_id
+),
+
+paid as (
+    select
+        *,
+        case
+            when is_refunded then 'refunded'
+            when not is_paid then 'open'
+            when succeeded_at is null and not coalesce(is_paid_after, true) then 'paid_before'
+            else 'recovered'
+        end as recovery_state,
+        if(coalesce(is_paid_after, false), paid_at, succeeded_at) as recovery_at,
+    from states
 ),
 
 failed_invoice_recoveries as (
@@ -105,16 +121,21 @@ failed_invoice_recoveries as (
         last_failure_reason,
         failed_attempt_count,
         recovery_state,
-        if(recovery_state = 'recovered', paid_at, null) as recovered_at,
+        if(recovery_state = 'recovered', recovery_at, null) as recovered_at,
         case
             when recovery_state = 'recovered' and succeeded_at is not null then 'retry'
             when recovery_state = 'recovered' then 'other_means'
         end as recovered_by,
         if(
-            recovery_state = 'recovered' and paid_at is not null,
-            greatest(local_date(paid_at) - first_failed_date, 0),
+            recovery_state = 'recovered' and recovery_at is not null,
+            greatest(payment_date(recovery_at) - first_failed_date, 0),
             null
         ) as days_to_recover,
+        case
+            when recovery_state = 'recovered' then days_to_recover
+            when recovery_state = 'refunded' and refunded_at is not null
+                then greatest(payment_date(refunded_at) - first_failed_date, 0)
+        end as resolved_days,
         observed_days,
         if(recovery_state = 'open', age_days, null) as open_days,
         case
@@ -126,7 +147,7 @@ failed_invoice_recoveries as (
         end as ageing_band,
         as_of_at,
         rules_version,
-    from states
+    from paid
 )
 
 select * from failed_invoice_recoveries

@@ -29,7 +29,7 @@ open_failed_amounts as (
         currency_code,
         ageing_band,
         count(*) as open_invoice_count,
-        sum(invoice_amount) as open_amount,
+        coalesce(sum(invoice_amount), 0) as open_amount,
         max(open_days) as oldest_open_days,
         any_value(rules_version) as rules_version,
     from open_invoices

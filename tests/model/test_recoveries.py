@@ -61,26 +61,92 @@ def test_what_is_open_ages_from_its_first_failure(warehouse, age, band):
     assert (found["open_days"], found["ageing_band"]) == (age, band)
 
 
-def test_a_cohort_counts_only_invoices_old_enough(warehouse):
+def test_a_bare_date_of_payment_keeps_its_day_west_of_utc(warehouse):
+    # 3 March by its date; the first failure is on 3 March in New York too, at 15:00 UTC.
+    failed = START.replace(hour=15)
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, failed, paid_on=START.replace(hour=0)),
+        entry(2, 2, NO_FUNDS, failed, paid_on=START.replace(day=5, hour=0)),
+    )
+    model(warehouse, "failed_invoice_recoveries", zone="America/New_York")
+    found = [(each["recovery_state"], each["days_to_recover"]) for each in rows(warehouse, RECOVERIES)]
+    assert found == [("recovered", 0), ("recovered", 2)]
+
+
+def test_an_invoice_that_was_paid_before_it_failed_is_none_that_recovered(warehouse):
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, 3, paid_on=after(1)),
+        entry(2, 2, NO_FUNDS, 3, paid_on=START.replace(day=5, hour=0)),
+        entry(3, 3, NO_FUNDS, 3, paid_on=after(1)),
+        entry(4, 3, SUCCESS, 5, paid_on=after(1)),
+    )
+    model(warehouse, "failed_invoice_recoveries", "recovery_cohorts", "currency_recovery_cohorts")
+    found = [(each["recovery_state"], each["days_to_recover"]) for each in rows(warehouse, RECOVERIES)]
+    assert found == [("paid_before", None), ("paid_before", None), ("recovered", 2)]
+    for table in ("recovery_cohorts", "currency_recovery_cohorts"):
+        cohort = row(warehouse, f"select * from model.{table}")
+        assert (cohort["recovered_invoice_count"], cohort["paid_before_invoice_count"]) == (1, 2)
+
+
+@pytest.fixture
+def young_cohort(warehouse):
+    """Paid after 2 days, paid after 1, too young after 1, refunded after 3; observed up to the seventh day."""
     land(
         warehouse,
         entry(1, 1, NO_FUNDS, 0, amount="10", paid_on=after(2)),
         entry(2, 2, NO_FUNDS, 4, amount="20", paid_on=after(5)),
         entry(3, 3, NO_FUNDS, 6, amount="40"),
-        entry(4, 4, NO_FUNDS, 0, amount="80", refunded=True, paid_on=after(1)),
+        entry(4, 4, NO_FUNDS, 0, amount="80", refunded=True, coworker_invoice_refunded_on=after(3), paid_on=after(1)),
     )
-    close_until(warehouse, after(8))  # the last complete day is the seventh after START
-    model(warehouse, "recovery_cohorts")
-    cohort = row(warehouse, "select * from model.recovery_cohorts")
-    by_days = {
-        days: (
-            cohort[f"observed_{days}_day_count"],
-            cohort[f"recovered_{days}_day_count"],
-            cohort[f"recovered_{days}_day_ratio"],
-        )
-        for days in (1, 3, 7, 14)
-    }
-    assert by_days == {1: (4, 1, 1 / 4), 3: (3, 2, 2 / 3), 7: (2, 1, 1 / 2), 14: (0, 0, None)}
-    assert cohort["recovered_3_day_amount_ratio"] == 30 / 110
+    close_until(warehouse, after(8))
+    model(warehouse, "recovery_cohorts", "currency_recovery_cohorts")
+    return warehouse
+
+
+def test_a_cohort_uses_each_invoice_for_as_long_as_it_was_observed(young_cohort):
+    cohort = row(young_cohort, "select * from model.recovery_cohorts")
+    # Day 1: one of four. Day 2: one of the two still there, of the 3/4 left. Day 3: the last is refunded, none is left.
+    shares = [cohort[f"recovered_{days}_day_ratio"] for days in (1, 3, 7)]
+    assert shares == [1 / 4, 1 / 4 + 3 / 4 * 1 / 2, 5 / 8]
+    by_amount = [cohort[f"recovered_{days}_day_amount_ratio"] for days in (1, 3)]
+    assert by_amount == [20 / 150, pytest.approx(20 / 150 + 130 / 150 * 10 / 90)]
+    assert [cohort[f"observed_{days}_day_count"] for days in (1, 3, 7, 14)] == [4, 3, 2, 0]
     assert (cohort["recovery_ratio"], cohort["recovery_amount_ratio"]) == (2 / 4, 30 / 150)
     assert (cohort["open_invoice_count"], cohort["refunded_invoice_count"]) == (1, 1)
+    assert (cohort["median_days_to_recover"], cohort["half_recovered_days"]) == (1.5, 2)
+
+
+def test_the_cohorts_of_a_currency_have_the_refunds_too(young_cohort):
+    cohort = row(young_cohort, "select * from model.currency_recovery_cohorts")
+    states = ("recovered", "paid_before", "open", "refunded")
+    assert sum(cohort[f"{state}_amount"] for state in states) == cohort["failed_amount"] == 150
+    assert cohort["refunded_amount"] == 80
+
+
+def test_where_all_are_observed_the_interval_is_wilsons(warehouse):
+    land(
+        warehouse,
+        *(entry(n, n, NO_FUNDS, paid_on=after(n % 7) if n <= 81 else None) for n in range(1, 264)),
+    )
+    close_until(warehouse, after(40))
+    model(warehouse, "recovery_cohorts")
+    cohort = row(warehouse, "select * from model.recovery_cohorts")
+    # 81 of 263: Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+    ends = cohort["recovered_7_day_low_ratio"], cohort["recovered_7_day_high_ratio"]
+    assert [round(end, 4) for end in ends] == [0.2553, 0.3662]
+
+
+def test_a_share_of_days_that_no_invoice_has_reached_is_null(warehouse):
+    land(warehouse, entry(1, 1, NO_FUNDS, paid_on=after(1)), entry(2, 2, NO_FUNDS))
+    close_until(warehouse, after(5))
+    model(warehouse, "recovery_cohorts")
+    cohort = row(warehouse, "select * from model.recovery_cohorts")
+    assert [cohort[f"recovered_{days}_day_ratio"] for days in (1, 3, 7)] == [1 / 2, 1 / 2, None]
+
+
+def test_what_is_open_without_an_amount_is_0_not_null(warehouse):
+    land(warehouse, entry(1, 1, NO_FUNDS, amount=None))
+    model(warehouse, "open_failed_amounts")
+    assert rows(warehouse, "select distinct open_amount from model.open_failed_amounts") == [{"open_amount": 0}]
