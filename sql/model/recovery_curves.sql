@@ -210,14 +210,17 @@ recovery_curves as (
         at_risk_count::bigint as at_risk_count,
         recovered_count,
         competing_count,
-        case when at_risk_count > 0 or unresolved_before < 1e-9 then least(so_far, 1) end as recovered_ratio,
+        -- Sums of floats differ in the last digits, by their order: a share that stays must not seem to fall.
+        case
+            when at_risk_count > 0 or unresolved_before < 1e-9 then round(least(so_far, 1), 12)
+        end as recovered_ratio,
         -- At most as many independent invoices as there are; at 0 and 1, those still there.
         case
             when so_far < 1e-9 or so_far > 1 - 1e-9 then greatest(at_risk_count, 1)
-            else greatest(least(so_far * (1 - so_far) / nullif(greatest(variance, 0), 0), scope_count), 1)
+            else round(greatest(least(so_far * (1 - so_far) / nullif(greatest(variance, 0), 0), scope_count), 1), 3)
         end as effective_count,
-        case when recovered_ratio is not null then unresolved_ratio end as unresolved_ratio,
-        case when recovered_ratio is not null then least(amount_so_far, 1) end as recovered_amount_ratio,
+        case when recovered_ratio is not null then round(unresolved_ratio, 12) end as unresolved_ratio,
+        case when recovered_ratio is not null then round(least(amount_so_far, 1), 12) end as recovered_amount_ratio,
         rules_version,
     from variances
     where days_since_failure <= 90
