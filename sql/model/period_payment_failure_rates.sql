@@ -38,7 +38,9 @@
 --   attempt_failure_change_ratio                      attempt_failure_ratio - previous_attempt_failure_ratio
 --   attempt_failure_change_low_ratio                  Lower end of the change's 95 % interval
 --   attempt_failure_change_high_ratio                 Upper end of the change's 95 % interval
---   is_significant_attempt_change                     As is_significant_change, for the attempt rate
+--   is_significant_attempt_change                     As is_significant_change, for the attempt rate; false where the
+--                                                     attempts of either period are worth fewer than 20 independent
+--                                                     ones
 -- columns as in
 --   model.range_failure_rates without range_id, from_date, until_date, until_at
 -- promises
@@ -82,6 +84,7 @@ compared as (
         previous.first_attempt_failure_ratio as previous_first_attempt_failure_ratio,
         previous.first_attempt_amount_failure_ratio as previous_first_attempt_amount_failure_ratio,
         previous.attempt_failure_ratio as previous_attempt_failure_ratio,
+        least(rates.effective_attempt_count, previous.effective_attempt_count) as fewest_effective_attempts,
         rates.first_attempt_failure_ratio
         - previous.first_attempt_failure_ratio as first_attempt_failure_change_ratio,
         newcombe_reach(
@@ -155,9 +158,14 @@ chances as (
                 first_attempt_amount_failure_reach_up
             )
         ) as first_attempt_amount_chance,
-        chance_of(
-            attempt_failure_change_ratio,
-            if(attempt_failure_change_ratio > 0, attempt_failure_reach_down, attempt_failure_reach_up)
+        -- The variance of retries is hardly known from fewer, and chance would be found too often.
+        if(
+            fewest_effective_attempts >= 20,
+            chance_of(
+                attempt_failure_change_ratio,
+                if(attempt_failure_change_ratio > 0, attempt_failure_reach_down, attempt_failure_reach_up)
+            ),
+            null
         ) as attempt_chance,
     from compared
 ),
@@ -228,6 +236,7 @@ period_payment_failure_rates as (
             first_attempt_amount_stands,
             attempt_failure_reach_down,
             attempt_failure_reach_up,
+            fewest_effective_attempts,
             attempt_chance,
             attempt_rank,
             attempt_compared_count,

@@ -111,7 +111,7 @@ def test_a_cohort_uses_each_invoice_for_as_long_as_it_was_observed(young_cohort)
     shares = [cohort[f"recovered_{days}_day_ratio"] for days in (1, 3, 7)]
     assert shares == [1 / 4, 1 / 4 + 3 / 4 * 1 / 2, 5 / 8]
     by_amount = [cohort[f"recovered_{days}_day_amount_ratio"] for days in (1, 3)]
-    assert by_amount == [20 / 150, pytest.approx(20 / 150 + 130 / 150 * 10 / 90)]
+    assert by_amount == pytest.approx([20 / 150, 20 / 150 + 130 / 150 * 10 / 90])
     assert [cohort[f"observed_{days}_day_count"] for days in (1, 3, 7, 14)] == [4, 3, 2, 0]
     assert (cohort["recovery_ratio"], cohort["recovery_amount_ratio"]) == (2 / 4, 30 / 150)
     assert (cohort["open_invoice_count"], cohort["refunded_invoice_count"]) == (1, 1)
