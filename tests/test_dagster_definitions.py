@@ -47,7 +47,7 @@ KEYS = {
         "model/recovery_curves",
         "model/reporting_periods",
         "model/scope_recovery_cohorts",
-        "model/unrecognised_problem_entries",
+        "model/unrecognised_entries",
     },
     "publish": {"publish/analytics", "publish/parquet"},
     "record": {"record/outbox"},

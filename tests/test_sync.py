@@ -251,7 +251,7 @@ def test_every_published_table_of_the_design_is_there(full):
         "findings",
         "failed_invoice_recoveries",
         "recovery_cohorts",
-        "unrecognised_problem_entries",
+        "unrecognised_entries",
         "sync_windows",
         "data_dictionary",
     } <= set(full.published)

@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import JOINING, with_memory_limit
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.model import incidents, rules, trends
+from pipelines.model import classifier, incidents, rules, trends
 from pipelines.model.headers import Promise
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.settings import PAYMENT_LOST_AFTER_DAYS
@@ -85,8 +85,8 @@ def prepare(
 
 def build(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
     """Replaces the model's table, in one transaction, and returns its number of rows. Needs a prepared connection."""
-    if rules.CLASSIFIER in model.sql:
-        rules.create_classifier(connection)
+    if classifier.MARK in model.sql:
+        classifier.create_classifier(connection)
     statement = f"create or replace table {model.table} as {model.sql}"
     with readable(connection, **{name: FRAMES[name](connection) for name in model.frames}):
         answer = _within_memory(connection, lambda: connection.execute(statement).fetchall())
@@ -105,7 +105,7 @@ def check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> list[CheckR
 def build_all(
     connection: duckdb.DuckDBPyConnection,
     reporting_timezone: str = "UTC",
-    rules_path: Path | None = None,
+    rules_folder: Path | None = None,
     models: list[SqlModel] | None = None,
     payment_lost_after_days: int = PAYMENT_LOST_AFTER_DAYS,
 ) -> list[BuiltModel]:
@@ -113,7 +113,7 @@ def build_all(
 
     Raises WrongUseError for a broken rules file, before any table is replaced.
     """
-    entry_rules = rules.load_rules(rules_path)
+    entry_rules = rules.load_rules(rules_folder)
     prepare(connection, reporting_timezone, payment_lost_after_days)
     rules.store_rules(connection, entry_rules)
     built = []

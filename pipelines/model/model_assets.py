@@ -90,19 +90,19 @@ def _inputs_asset(
 
 def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | None) -> dg.AssetsDefinition:
     @dg.asset(
-        key=asset_key(rules.TABLE),
+        key=asset_key(rules.RULES_TABLE),
         deps=[INPUTS],
         group_name=GROUP,
         pool=pool,
         kinds={"duckdb", "csv"},
-        description="The rules of sql/rules/entry_rules.csv, which say what a history entry is.",
+        description="The rules and word lists of sql/rules, which say what a history entry is.",
     )
     def entry_rules() -> dg.MaterializeResult[Any]:
         loaded = rules.load_rules()
         with open_warehouse(settings) as connection:
             building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
             count = rules.store_rules(connection, loaded)
-        version = rules.rules_version(loaded)
+        version = loaded.version
         return dg.MaterializeResult(
             metadata={"dagster/row_count": count, "rules_version": version}, data_version=dg.DataVersion(version)
         )
@@ -146,6 +146,7 @@ def _model_asset(
 
 def _upstream(table: str) -> dg.AssetKey | None:
     """The asset that a model waits for: all of `land` comes through the inputs; what DuckDB itself knows, from none."""
+    table = rules.RULES_TABLE if table == rules.WORDS_TABLE else table
     return {"land": INPUTS, "model": asset_key(table)}.get(table.partition(".")[0])
 
 

@@ -1,21 +1,22 @@
-"""`sql/rules/entry_rules.csv`, by which an analyst says what an entry means: read, proved, stored, turned into SQL."""
+"""What an analyst says in `sql/rules` about the meaning of entries: read, proved, stored.
 
-import csv
+`entry_rules.csv` holds patterns of one's own, which decide before all else; `evidence.csv` the order in which what an
+entry states decides its kind; `words/` the words by which it states that; `reasons.csv` and `codes/` why payments fail.
+"""
+
 import hashlib
-import io
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from pipelines.errors import WrongUseError
 from pipelines.foundation.frames import readable
-from pipelines.foundation.sql_files import sql_folder
+from pipelines.model.phrases import BrokenPhraseError, literals, pattern, plain_words
+from pipelines.model.rule_files import Line, Once, lines, refused, rule_file, rule_files
 
-TABLE = "model.entry_rules"
-CLASSIFIER = "deciding_priority"
+RULES_TABLE, WORDS_TABLE = "model.entry_rules", "model.entry_words"
 KINDS = (
     "payment_succeeded",
     "payment_failed",
@@ -25,6 +26,7 @@ KINDS = (
     "einvoice_succeeded",
     "einvoice_failed",
     "refund",
+    "chargeback",
     "own_record",
     "other_problem",
     "other",
@@ -40,205 +42,255 @@ REASONS = (
     "provider_error",
     "unknown",
 )
-_RULES_A_GATE = 10
-_OPTIONS = "is"  # any case; and a dot spans lines, for descriptions have several
+DECLINE_TYPES = ("try_again_later", "customer_must_act", "no_payment_method", "provider_fault", "unknown")
+SUBJECTS = ("einvoice", "reminder", "note", "chargeback", "settlement", "refund", "sent", "mandate")
+OUTCOMES = ("success", "failure", "pending")
+ASIDES = ("negation", "condition", "earlier", "but", "trouble", "card", "direct_debit", "other_method")
+LISTS = (*SUBJECTS, *OUTCOMES, "payment", *ASIDES)
+PLACES = ("prefix", "name", "text")
+SAYS = {
+    "prefix_says": (*OUTCOMES, "nothing"),
+    "name_says": (*SUBJECTS, *OUTCOMES, "payment", "nothing", "unknown"),
+    "text_says": (*SUBJECTS, *OUTCOMES, "einvoice_failure", "reason", "error", "payment", "nothing"),
+}
+OWN, EVIDENCE, REASON = 0, 1000, 2000
+_BAND = 1000
+_OWN_COLUMNS = [
+    "priority",
+    "rule_name",
+    "name_pattern",
+    "description_pattern",
+    "is_problem",
+    "kind",
+    "failure_reason",
+    "example_name",
+    "example_description",
+]
+_EVIDENCE_COLUMNS = ["priority", "rule_name", *SAYS, "is_problem", "kind", "is_understood"]
+_EVIDENCE_COLUMNS += ["example_name", "example_description"]
+_REASON_COLUMNS = ["priority", "rule_name", "failure_reason", "decline_type", "next_step"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the file. Of the rules that fit, the smallest priority decides. What is empty fits all."""
+    """A line that decides. Of the rules that fit, the smallest priority does; what is empty fits all.
+
+    Below 1000 are one's own patterns, from 1000 on the order of evidence, from 2000 on the reasons of failed payments.
+    """
 
     priority: int
     rule_name: str
-    name_pattern: str
-    description_pattern: str
-    is_problem: bool | None
-    kind: str
-    failure_reason: str | None
-    example_name: str
-    example_description: str
+    name_pattern: str = ""
+    description_pattern: str = ""
+    prefix_says: str = ""
+    name_says: str = ""
+    text_says: str = ""
+    is_problem: bool | None = None
+    kind: str = "payment_failed"
+    failure_reason: str | None = None
+    decline_type: str | None = None
+    next_step: str | None = None
+    is_understood: bool = True
+    example_name: str = ""
+    example_description: str = ""
 
 
-SCHEMA = {
+@dataclass(frozen=True)
+class Word:
+    """A phrase of a word list, or, with `rule_priority`, one by which a reason is known. `place` is where it counts."""
+
+    list_name: str
+    rule_priority: int | None
+    source: str
+    place: str
+    phrase: str
+    pattern: str
+    example: str
+    file_line: str
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """All that decides what entries mean."""
+
+    rules: tuple[Rule, ...]
+    words: tuple[Word, ...]
+
+    @property
+    def version(self) -> str:
+        """Checksum of all that decides: 12 hexadecimal digits, the same for the same rules in any order or layout."""
+        rules = sorted(astuple(replace(rule, example_name="", example_description="")) for rule in self.rules)
+        words = sorted((word.list_name, word.rule_priority or 0, word.place, word.pattern) for word in self.words)
+        return hashlib.sha256(repr((rules, words)).encode()).hexdigest()[:12]
+
+
+RULE_SCHEMA = {
     "priority": pl.Int32,
-    "rule_name": pl.String,
-    "name_pattern": pl.String,
-    "description_pattern": pl.String,
+    **dict.fromkeys(("rule_name", "name_pattern", "description_pattern", *SAYS), pl.String),
     "is_problem": pl.Boolean,
-    "kind": pl.String,
-    "failure_reason": pl.String,
-    "example_name": pl.String,
-    "example_description": pl.String,
+    **dict.fromkeys(("kind", "failure_reason", "decline_type", "next_step"), pl.String),
+    "is_understood": pl.Boolean,
+    **dict.fromkeys(("example_name", "example_description"), pl.String),
 }
-HEADER = list(SCHEMA)
+WORD_SCHEMA = {
+    "list_name": pl.String,
+    "rule_priority": pl.Int32,
+    **dict.fromkeys(("source", "place", "phrase", "pattern", "example", "file_line"), pl.String),
+}
 
 
-def load_rules(path: Path | None = None) -> list[Rule]:
-    """The rules by priority. Raises WrongUseError naming file, line and reason for the first that is broken."""
-    path = path or sql_folder("rules") / "entry_rules.csv"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongUseError(f"{path}: cannot be read ({error}); the rules file must be UTF-8 text.") from None
-    try:
-        return sorted(_read(text), key=lambda rule: rule.priority)
-    except _BrokenRuleError as error:
-        raise WrongUseError(f"{path}:{error.line}: {error.reason}. The last good figures stay as they are.") from None
+def load_rules(folder: Path | None = None) -> RuleBook:
+    """The program's rules; a file in `folder` stands in for the program's own of that name.
+
+    Raises WrongUseError naming file, line and reason for the first line that is broken.
+    """
+    own = list(_own_rules(rule_file("entry_rules.csv", folder)))
+    evidence = list(_evidence(path := rule_file("evidence.csv", folder)))
+    last = max(evidence, key=lambda rule: rule.priority, default=None)
+    if last is None or last.prefix_says or last.name_says or last.text_says or last.is_problem is not None:
+        raise refused(path, 1, "the rule with the largest priority must fit every entry, so that each gets a kind")
+    reasons = list(_reasons(rule_file("reasons.csv", folder)))
+    rules = tuple(sorted([*own, *evidence, *reasons], key=lambda rule: rule.priority))
+    words = [*_listed_words(folder), *_codes(folder, {rule.rule_name: rule for rule in reasons})]
+    return RuleBook(rules, tuple(_compiled(words)))
 
 
-def rules_version(rules: list[Rule]) -> str:
-    """Checksum of all that decides: 12 hexadecimal digits, the same for the same rules in any order or layout."""
-    deciding = [astuple(rule)[: HEADER.index("example_name")] for rule in sorted(rules, key=lambda rule: rule.priority)]
-    return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
-
-
-def store_rules(connection: duckdb.DuckDBPyConnection, rules: list[Rule]) -> int:
-    """Replaces `model.entry_rules` (the file's columns and `rules_version`); returns the number of rules."""
-    rows = pl.DataFrame([asdict(rule) for rule in rules], schema=SCHEMA)
-    with readable(connection, new_rules=rows):
+def store_rules(connection: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
+    """Replaces `model.entry_rules` and `model.entry_words`; returns the number of rules."""
+    rules = pl.DataFrame([asdict(rule) for rule in book.rules], schema=RULE_SCHEMA)
+    words = pl.DataFrame([asdict(word) for word in book.words], schema=WORD_SCHEMA)
+    with readable(connection, new_rules=rules, new_words=words):
         connection.execute(
-            f"create or replace table {TABLE} as"  # noqa: S608 - our own names only
-            f" select *, '{rules_version(rules)}' as rules_version from new_rules order by priority"
+            f"create or replace table {RULES_TABLE} as"  # noqa: S608 - our own names only
+            f" select *, '{book.version}' as rules_version from new_rules order by priority"
         )
+        connection.execute(f"create or replace table {WORDS_TABLE} as select * from new_words")  # noqa: S608 - as above
     return len(rules)
 
 
-def stored_rules(connection: duckdb.DuckDBPyConnection) -> list[Rule]:
-    """The rules in `model.entry_rules`, by priority."""
-    query = f"select {', '.join(HEADER)} from {TABLE} order by priority"  # noqa: S608 - our own names only
-    return [Rule(*row) for row in connection.execute(query).fetchall()]
+def stored_rules(connection: duckdb.DuckDBPyConnection) -> RuleBook:
+    """The rules that `store_rules` stored."""
+    rules = connection.execute(f"select {', '.join(RULE_SCHEMA)} from {RULES_TABLE} order by priority")  # noqa: S608 - our own names only
+    found = tuple(Rule(*row) for row in rules.fetchall())
+    words = connection.execute(f"select {', '.join(WORD_SCHEMA)} from {WORDS_TABLE} order by all")  # noqa: S608 - our own names only
+    return RuleBook(found, tuple(Word(*row) for row in words.fetchall()))
 
 
-def create_classifier(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes the macro `deciding_priority(name, description, is_problem)` from the stored rules.
-
-    A macro rather than a join with the rules: DuckDB compiles a pattern once where it is a constant, and for each row
-    and rule where it comes from a table. Rules are gated in tens by one pattern that fits whatever any of them fits, so
-    that an entry tries about a dozen patterns instead of all.
-    """
-    gates = ",\n".join(_gate(batch) for batch in _batches(stored_rules(connection)))
-    connection.execute(
-        f"create or replace temp macro {CLASSIFIER}(name, description, is_problem) as coalesce({gates}, null)"
-    )
-
-
-def _batches(rules: list[Rule]) -> Iterator[list[Rule]]:
-    for start in range(0, len(rules), _RULES_A_GATE):
-        yield rules[start : start + _RULES_A_GATE]
-
-
-def _gate(rules: list[Rule]) -> str:
-    cases = " ".join(f"when {_condition(rule)} then {rule.priority}" for rule in rules)
-    by_text = [rule.description_pattern for rule in rules if rule.description_pattern]
-    by_name = [rule.name_pattern for rule in rules if rule.name_pattern and not rule.description_pattern]
-    gate = " or ".join(
-        _fits(column, "|".join(f"(?:{pattern})" for pattern in patterns))
-        for column, patterns in (("name", by_name), ("description", by_text))
-        if patterns
-    )
-    return (
-        f"case when {gate} then case {cases} end end"
-        if len(by_text) + len(by_name) == len(rules)
-        else f"case {cases} end"
-    )
-
-
-def _condition(rule: Rule) -> str:
-    tests = [
-        _fits(column, pattern)
-        for column, pattern in (("name", rule.name_pattern), ("description", rule.description_pattern))
-        if pattern
-    ]
-    if rule.is_problem is not None:
-        tests.append("is_problem" if rule.is_problem else "not is_problem")
-    return " and ".join(tests)
-
-
-def _fits(column: str, pattern: str) -> str:
-    quoted = pattern.replace("'", "''")
-    return f"regexp_matches({column}, '{quoted}', '{_OPTIONS}')"
-
-
-class _BrokenRuleError(Exception):
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.line, self.reason = line, reason
-
-
-def _read(text: str) -> list[Rule]:
-    reader = csv.reader(io.StringIO(text), strict=True)
-    rules: dict[int, Rule] = {}
-    try:
-        if (header := next(reader, [])) != HEADER:
-            raise _BrokenRuleError(1, f"the header must read {','.join(HEADER)}, not {','.join(header)!r}")
-        for cells in reader:
-            if cells:
-                rules[reader.line_num] = _rule(reader.line_num, cells)
-    except csv.Error as error:
-        raise _BrokenRuleError(reader.line_num, f"not a line of CSV ({error})") from None
-    if not rules:
-        raise _BrokenRuleError(1, "there is no rule in the file")
-    _prove_priorities(rules)
-    _prove_patterns(rules)
-    return list(rules.values())
-
-
-def _rule(line: int, cells: list[str]) -> Rule:
-    if len(cells) != len(HEADER):
-        raise _BrokenRuleError(line, f"{len(cells)} cells where the header has {len(HEADER)}")
-    raw = {name: cell if name.endswith("_pattern") else cell.strip() for name, cell in zip(HEADER, cells, strict=True)}
-    if not raw["priority"].isdecimal() or int(raw["priority"]) > 2**31 - 1:
-        raise _BrokenRuleError(line, f"priority {raw['priority']!r} is not a whole number from 0 up")
-    if not raw["rule_name"]:
-        raise _BrokenRuleError(line, "the rule has no name")
-    flag = {"": None, "true": True, "false": False}.get(raw["is_problem"].lower(), "?")
-    if flag == "?":
-        raise _BrokenRuleError(line, f"is_problem {raw['is_problem']!r} is neither true, false nor empty")
-    if raw["kind"] not in KINDS:
-        raise _BrokenRuleError(line, f"unknown kind {raw['kind']!r}; write one of {', '.join(KINDS)}")
-    _prove_reason(line, raw["kind"], raw["failure_reason"])
-    if not raw["name_pattern"] and not raw["description_pattern"] and flag is None:
-        raise _BrokenRuleError(line, "the rule fits every entry; give it a pattern")
-    return Rule(
-        priority=int(raw["priority"]),
-        rule_name=raw["rule_name"],
-        name_pattern=raw["name_pattern"],
-        description_pattern=raw["description_pattern"],
-        is_problem=flag if isinstance(flag, bool) else None,
-        kind=raw["kind"],
-        failure_reason=raw["failure_reason"] or None,
-        example_name=raw["example_name"],
-        example_description=raw["example_description"],
-    )
-
-
-def _prove_priorities(rules: dict[int, Rule]) -> None:
-    taken: dict[int, int] = {}
-    for line, rule in rules.items():
-        if rule.priority in taken:
-            raise _BrokenRuleError(line, f"priority {rule.priority} is taken by line {taken[rule.priority]}")
-        taken[rule.priority] = line
-
-
-def _prove_patterns(rules: dict[int, Rule]) -> None:
-    with duckdb.default_connection().cursor() as connection:
-        for line, rule in rules.items():
-            for column, pattern in (
-                ("name_pattern", rule.name_pattern),
-                ("description_pattern", rule.description_pattern),
-            ):
-                try:
-                    if pattern:
-                        connection.execute(f"select {_fits(column, pattern)} from (select '' as {column})")  # noqa: S608 - to try it
-                except duckdb.Error as error:
-                    reason = str(error).splitlines()[0]
-                    raise _BrokenRuleError(line, f"{column} {pattern!r} is no RE2 pattern ({reason})") from None
-
-
-def _prove_reason(line: int, kind: str, reason: str) -> None:
-    if kind == "payment_failed" and reason not in REASONS:
-        raise _BrokenRuleError(
-            line, f"unknown failure_reason {reason!r} of a failed payment; write one of {', '.join(REASONS)}"
+def _own_rules(path: Path) -> Iterator[Rule]:
+    priorities, names = Once("priority"), Once("rule_name")
+    for line in lines(path, _OWN_COLUMNS):
+        priorities.take(line)
+        names.take(line)
+        if not (line["name_pattern"] or line["description_pattern"] or line["is_problem"]):
+            raise line.refused("the rule fits every entry; give it a pattern")
+        for column in ("name_pattern", "description_pattern"):
+            _prove_pattern(line, column)
+        reason = line["failure_reason"] or None
+        kind = line.choice("kind", KINDS)
+        if (kind == "payment_failed") != (reason in REASONS) or (reason and reason not in REASONS):
+            raise line.refused(_wrong_reason(kind, reason))
+        yield Rule(
+            _priority(line, OWN),
+            _name(line),
+            name_pattern=line["name_pattern"],
+            description_pattern=line["description_pattern"],
+            is_problem=line.flag("is_problem"),
+            kind=kind,
+            failure_reason=reason,
+            decline_type=reason and "unknown",
+            example_name=line["example_name"],
+            example_description=line["example_description"],
         )
-    if kind != "payment_failed" and reason:
-        raise _BrokenRuleError(line, f"only payment_failed has a failure_reason, {kind} must leave it empty")
+
+
+def _evidence(path: Path) -> Iterator[Rule]:
+    priorities, names = Once("priority"), Once("rule_name")
+    for line in lines(path, _EVIDENCE_COLUMNS):
+        priorities.take(line)
+        names.take(line)
+        for column, known in SAYS.items():
+            for said in line[column].removeprefix("!").split("|") if line[column] else ():
+                if said not in known:
+                    raise line.refused(f"{column} {said!r} is unknown; write one of {', '.join(known)}")
+        yield Rule(
+            _priority(line, EVIDENCE),
+            _name(line),
+            prefix_says=line["prefix_says"],
+            name_says=line["name_says"],
+            text_says=line["text_says"],
+            is_problem=line.flag("is_problem"),
+            kind=line.choice("kind", KINDS),
+            is_understood=line.flag("is_understood") is not False,
+            example_name=line["example_name"],
+            example_description=line["example_description"],
+        )
+
+
+def _reasons(path: Path) -> Iterator[Rule]:
+    priorities, names = Once("priority"), Once("rule_name")
+    for line in lines(path, _REASON_COLUMNS):
+        priorities.take(line)
+        names.take(line)
+        yield Rule(
+            _priority(line, REASON),
+            _name(line),
+            failure_reason=line.choice("failure_reason", REASONS),
+            decline_type=line.choice("decline_type", DECLINE_TYPES),
+            next_step=line["next_step"],
+        )
+
+
+def _listed_words(folder: Path | None) -> Iterator[tuple[Line, Word]]:
+    for path in rule_files("words", folder):
+        for line in lines(path, ["language", "place", "phrase", "example"]):
+            if path.stem not in LISTS:
+                raise line.refused(f"there is no list of this name; name the file after one of {', '.join(LISTS)}")
+            yield line, _word(line, path.stem, None, line["language"], line.choice("place", PLACES))
+
+
+def _codes(folder: Path | None, reasons: dict[str, Rule]) -> Iterator[tuple[Line, Word]]:
+    for path in rule_files("codes", folder):
+        for line in lines(path, ["rule_name", "phrase", "example"]):
+            rule = reasons[line.choice("rule_name", tuple(reasons))]
+            yield line, _word(line, "reason", rule.priority, path.stem, "text")
+
+
+def _word(line: Line, list_name: str, priority: int | None, source: str, place: str) -> Word:
+    if not line["example"]:
+        raise line.refused("the phrase has no example; write a text in which it stands")
+    at = f"{line.path.parent.name}/{line.path.name}:{line.number}"
+    return Word(list_name, priority, source, place, line["phrase"], "", line["example"], at)
+
+
+def _compiled(words: list[tuple[Line, Word]]) -> Iterator[Word]:
+    plain = plain_words(sorted({each for _, word in words for each in literals(word.phrase)}))
+    for line, word in words:
+        try:
+            yield replace(word, pattern=pattern(word.phrase, plain))
+        except BrokenPhraseError as error:
+            raise line.refused(f"phrase {word.phrase!r} cannot be used: {error}") from None
+
+
+def _priority(line: Line, band: int) -> int:
+    return band + line.whole_number("priority", _BAND)
+
+
+def _name(line: Line) -> str:
+    if not line["rule_name"]:
+        raise line.refused("the rule has no name")
+    return line["rule_name"]
+
+
+def _prove_pattern(line: Line, column: str) -> None:
+    try:
+        with duckdb.default_connection().cursor() as connection:
+            connection.execute("select regexp_matches('', ?)", [line[column]]).fetchall()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise line.refused(f"{column} {line[column]!r} is no RE2 pattern ({reason})") from None
+
+
+def _wrong_reason(kind: str, reason: str | None) -> str:
+    if kind == "payment_failed":
+        return f"unknown failure_reason {reason!r} of a failed payment; write one of {', '.join(REASONS)}"
+    return f"only payment_failed has a failure_reason, {kind} must leave it empty"

@@ -152,17 +152,13 @@ def _facts(frame: Frame, row: Row) -> list[tuple[str, str]]:
 
 
 def _rule(row: Row) -> list[tuple[str, str]]:
-    if row["rule_priority"] is None:
-        return [("Rule", "No rule matches: add one to sql/rules/entry_rules.csv.")]
-    flag = {None: "any", True: "flagged", False: "not flagged"}[row["rule_is_problem"]]
-    return [
+    explained = [
         ("Kind", as_text.words(row["kind"])),
         ("Reason", as_text.words(row["failure_reason"])),
         ("Rule", f"{row['rule_name']} (priority {row['rule_priority']})"),
-        ("Title matches", row["rule_name_pattern"] or "any"),
-        ("Text matches", row["rule_description_pattern"] or "any"),
-        ("Flag", flag),
+        ("Words understood", "yes" if row["is_understood"] else "no: see `nexudus-billing rules explain`"),
     ]
+    return explained + ([("Next step", row["next_step"])] if row["next_step"] else [])
 
 
 def _invoice(frame: Frame, row: Row) -> list[tuple[str, str]]:

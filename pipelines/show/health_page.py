@@ -100,16 +100,24 @@ def _run(frame: Frame, row: Row) -> list[Cell | str]:
 def _unrecognised(frame: Frame) -> None:
     rows = frame.ask("unrecognised", limit=_MOST)
     if not rows:
-        html(markup.notice("Every problem entry is recognised by a rule.", "good"))
+        html(markup.notice("Every entry is explained by a rule.", "good"))
         return
     html(
         markup.table(
-            "Problem entries that no rule recognises, most frequent first",
-            (Column("Title"), Column("Text"), Column("Entries", True), Column("Newest"), Column("Example")),
+            "Entries that no rule explains, most frequent first (to teach one: nexudus-billing rules explain)",
+            (
+                Column("Title"),
+                Column("Text"),
+                Column("Flagged"),
+                Column("Entries", True),
+                Column("Newest"),
+                Column("Example"),
+            ),
             [
                 [
                     row["name"] or "",
                     Cell(row["description_pattern"] or "", tone="nb-text"),
+                    "yes" if row["is_problem"] else "no",
                     as_text.count(row["entry_count"]),
                     as_text.moment(row["last_entry_at"], frame.zone),
                     Cell(

@@ -21,6 +21,8 @@
 --   failure_reason           Why a payment failed; null for every other kind
 --   rule_priority            Priority of the rule that decided; null where no rule fits
 --   rule_name                Name of that rule
+--   is_understood            False where no rule explains the words, and the kind is only what remains
+--   payment_method           card, direct_debit, other or unknown: a guess from the words
 --   is_manual_payment        True where a success was entered by hand (a transfer, cash, a cheque), as far as its text
 --                            says
 --   excluded_because         Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice,
@@ -32,9 +34,9 @@
 -- promises
 --   unique: entry_id
 --   not null required_columns: entry_id, created_at, updated_at, day_date, month_start_date, is_problem, has_problem,
---       kind
+--       kind, is_understood, payment_method
 --   accepted: kind in (payment_succeeded, payment_failed, payment_pending, mandate_requested, invoice_sent,
---       einvoice_succeeded, einvoice_failed, refund, own_record, other_problem, other)
+--       einvoice_succeeded, einvoice_failed, refund, chargeback, own_record, other_problem, other)
 --   accepted: failure_reason in (insufficient_funds, no_payment_method, mandate_revoked, over_limit, card_declined,
 --       card_expired, authentication_required, provider_error, unknown)
 --   holds: (kind = 'payment_failed') = (failure_reason is not null)
@@ -89,7 +91,10 @@ judged as (
         entries.*,
         texts.kind,
         texts.rule_priority,
+        texts.failure_reason,
         texts.is_manual,
+        texts.is_understood,
+        texts.payment_method,
         texts.masked_description,
         texts.public_name,
         texts.public_description,
@@ -140,11 +145,16 @@ history_entries as (
         judged.public_description,
         judged.is_flagged as is_problem,
         judged.kind <> 'own_record'
-        and (judged.is_flagged or judged.kind in ('payment_failed', 'einvoice_failed', 'other_problem')) as has_problem,
+        and (
+            judged.is_flagged
+            or judged.kind in ('payment_failed', 'einvoice_failed', 'chargeback', 'other_problem')
+        ) as has_problem,
         judged.kind,
-        rules.failure_reason,
+        judged.failure_reason,
         judged.rule_priority,
         rules.rule_name,
+        judged.is_understood,
+        judged.payment_method,
         judged.kind = 'payment_succeeded' and judged.is_manual as is_manual_payment,
         case
             when judged.day_date > constants.as_of_date then 'dated_in_future'

@@ -15,6 +15,10 @@
 --   is_last_attempt     True for its newest attempt so far
 --   outcome             succeeded or failed
 --   failure_reason      Why it failed; null where it succeeded
+--   decline_type        What kind of failure it is: try_again_later, customer_must_act, no_payment_method,
+--                       provider_fault or unknown; null where it succeeded
+--   next_step           What to do about it, in words; null where it succeeded
+--   payment_method      card, direct_debit, other or unknown: a guess from the words
 --   is_problem          The API's own flag on the entry
 --   is_automatic        True where the invoice is collected automatically: some attempt on it was not entered by hand
 --   invoice_amount      Amount of the invoice, in currency_code
@@ -27,7 +31,10 @@
 --   not null required_columns: entry_id, invoice_id, attempted_at, day_date, month_start_date, attempt_number,
 --       outcome
 --   accepted: outcome in (failed, succeeded)
---   holds: (outcome = 'failed') = (failure_reason is not null)
+--   holds failures_have_reasons: (outcome = 'failed') = (failure_reason is not null)
+--   holds failures_have_next_steps: (outcome = 'failed') = (decline_type is not null and next_step is not null)
+--   accepted: decline_type in (try_again_later, customer_must_act, no_payment_method, provider_fault, unknown)
+--   accepted: payment_method in (card, direct_debit, other, unknown)
 --   holds: is_first_attempt = (attempt_number = 1)
 -- published
 with
@@ -39,6 +46,8 @@ entries as (
 ),
 
 invoices as (select * from model.invoices),
+
+rules as (select * from model.entry_rules),
 
 numbered as (
     select
@@ -64,6 +73,15 @@ payment_attempts as (
         numbered.is_last_attempt,
         case when numbered.kind = 'payment_failed' then 'failed' else 'succeeded' end as outcome,
         numbered.failure_reason,
+        if(
+            numbered.kind = 'payment_failed', coalesce(rules.decline_type, 'unknown'), null
+        ) as decline_type,
+        if(
+            numbered.kind = 'payment_failed',
+            coalesce(rules.next_step, 'Look the reason up at the payment provider.'),
+            null
+        ) as next_step,
+        numbered.payment_method,
         numbered.is_problem,
         numbered.is_automatic,
         invoices.total_amount as invoice_amount,
@@ -72,6 +90,7 @@ payment_attempts as (
         numbered.rules_version,
     from numbered
     inner join invoices on numbered.invoice_id = invoices.invoice_id
+    left join rules on numbered.rule_priority = rules.priority
 )
 
 select * from payment_attempts

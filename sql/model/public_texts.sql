@@ -14,6 +14,8 @@ with
 
 rules as (select * from model.entry_rules),
 
+phrases as (select * from model.entry_words),
+
 landed as (
     select unnest([mask_numbers(name), masked_description]) as wording
     from model.entry_texts
@@ -22,6 +24,9 @@ landed as (
 examples as (
     select unnest([mask_numbers(example_name), mask_numbers(example_description)]) as wording
     from rules
+    union all
+    select mask_numbers(example) as wording
+    from phrases
 ),
 
 landed_and_examples as (

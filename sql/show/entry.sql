@@ -24,9 +24,8 @@ select
     invoices.paid_at,
     invoices.is_refunded,
     invoices.as_of_at,
-    rules.name_pattern as rule_name_pattern,
-    rules.description_pattern as rule_description_pattern,
-    rules.is_problem as rule_is_problem,
+    rules.next_step,
+    entries.is_understood,
 from history_entries as entries
 left join businesses on entries.business_id = businesses.business_id
 left join invoices on entries.invoice_id = invoices.invoice_id

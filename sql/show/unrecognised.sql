@@ -1,12 +1,13 @@
--- Problem entries that no rule knows, most frequent first.
+-- Entries whose words no rule explains, most frequent first.
 select
     frequency_rank,
     name,
     description_pattern,
+    is_problem,
     entry_count,
     invoice_count,
     last_entry_at,
     example_entry_id,
-from unrecognised_problem_entries
+from unrecognised_entries
 order by frequency_rank
 limit getvariable('limit')

@@ -69,7 +69,7 @@ from pipelines.settings import Settings
 with open_snapshot(Settings(_env_file=None).analytics_path) as snapshot:
     snapshot.rows("select month_start_date, sum(attempt_count) from monthly_payment_failure_rates group by all")
     snapshot.rows("select * from daily_payment_failure_rates where business_id = 7 order by day_date")
-    snapshot.rows("select * from unrecognised_problem_entries limit 50")
+    snapshot.rows("select * from unrecognised_entries limit 50")
     snapshot.rows("select * from history_entries where business_id = 7 order by created_at desc limit 50")
 """
 STAGES = (("day's sync", LANDING.read_text(encoding="utf-8")), ("model", MODEL), ("publish", PUBLISH), ("look", LOOK))

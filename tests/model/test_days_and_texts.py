@@ -61,7 +61,7 @@ def test_a_pattern_names_no_number_no_address_and_no_party(warehouse):
     assert [tuple(each.values()) for each in found] == TEXTS
 
 
-def test_unrecognised_problems_by_pattern_most_frequent_first(warehouse):
+def test_entries_that_no_rule_explains_by_pattern_most_frequent_first(warehouse):
     land(
         warehouse,
         entry(1, 1, "Door 7 broken", name="Door", is_problem=True),
@@ -70,13 +70,14 @@ def test_unrecognised_problems_by_pattern_most_frequent_first(warehouse):
         entry(4, 4, "Door 13 broken", name="Door"),
         entry(5, 5, "Own note [ref 0123456789ab]", name="Door", is_problem=True),
     )
-    model(warehouse, "unrecognised_problem_entries")
+    model(warehouse, "unrecognised_entries")
     found = rows(
         warehouse,
         "select * exclude (public_name, public_description, first_entry_at, last_entry_at, rules_version)"
-        " from model.unrecognised_problem_entries",
+        " from model.unrecognised_entries",
     )
     assert [tuple(each.values()) for each in found] == [
-        (1, "Door", "Door # broken", 2, 2, 1, 3),
-        (2, "Lamp", "Lamp of <name> broken", 1, 1, 1, 2),
+        (1, "Door", "Door # broken", True, "other_problem", 2, 2, 1, 3),
+        (2, "Lamp", "Lamp of <name> broken", True, "other_problem", 1, 1, 1, 2),
+        (3, "Door", "Door # broken", False, "other", 1, 1, 1, 4),
     ]

@@ -42,7 +42,7 @@ PUBLISHED = {
     "incidents",
     "failed_invoice_recoveries",
     "recovery_cohorts",
-    "unrecognised_problem_entries",
+    "unrecognised_entries",
 }
 
 

@@ -23,7 +23,7 @@ PERSONAL = {
     ("history_entries", "name"),
     ("history_entries", "description"),
     ("recorded_entries", "name"),
-    ("unrecognised_problem_entries", "name"),
+    ("unrecognised_entries", "name"),
 }
 
 

@@ -1,5 +1,5 @@
--- One row per title and description pattern of problem entries that no rule knows, most frequent first: the texts
--- that need a new rule in `sql/rules/entry_rules.csv`.
+-- One row per title, flag and description pattern of entries whose words no rule explains, flagged or not, most
+-- frequent first: the texts that the lists in `sql/rules` should learn. `nexudus-billing rules explain` shows how.
 --
 -- columns
 --   frequency_rank         1 for the most frequent pattern
@@ -7,6 +7,8 @@
 --   description_pattern    Their text with numbers, e-mail addresses and the names of the people involved replaced
 --   public_name            The title as it may be published without personal data: the words that the rules know
 --   public_description     The same of the text
+--   is_problem             The API's flag on the entries
+--   kind                   What they are taken for meanwhile
 --   entry_count            Entries
 --   invoice_count          Invoices that they are about
 --   business_count         Locations where they occur
@@ -16,8 +18,8 @@
 --   rules_version          Checksum of the rules that were applied
 -- promises
 --   unique: frequency_rank
---   unique: name, description_pattern
---   not null: frequency_rank, entry_count, example_entry_id
+--   unique: name, description_pattern, is_problem, kind
+--   not null: frequency_rank, is_problem, kind, entry_count
 -- personal
 --   name: public_name
 --   description_pattern: public_description
@@ -26,13 +28,15 @@ with
 
 unrecognised as (
     select * from model.history_entries
-    where has_problem and rule_priority is null
+    where not is_understood
 ),
 
 patterns as (
     select
         name,
         description_pattern,
+        is_problem,
+        kind,
         any_value(public_name) as public_name,
         any_value(public_description) as public_description,
         count(*) as entry_count,
@@ -43,10 +47,10 @@ patterns as (
         arg_max(entry_id, struct_pack(created_at := created_at, entry_id := entry_id)) as example_entry_id,
         any_value(rules_version) as rules_version,
     from unrecognised
-    group by name, description_pattern
+    group by name, description_pattern, is_problem, kind
 ),
 
-unrecognised_problem_entries as (
+unrecognised_entries as (
     select
         row_number() over (order by entry_count desc, last_entry_at desc, example_entry_id asc) as frequency_rank,
         *,
@@ -54,5 +58,5 @@ unrecognised_problem_entries as (
 )
 
 select *
-from unrecognised_problem_entries
+from unrecognised_entries
 order by frequency_rank
