@@ -148,6 +148,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     from pipelines.land.invoice_access import invoice_state  # noqa: PLC0415 - see demo
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
+    from pipelines.publish import releases  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
 
     settings = load_settings()
@@ -155,7 +156,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     if not warehouse.exists():
         raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
     published = settings.analytics_path
-    published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC) if published.exists() else None
+    published_at = releases.published_at(published)
     with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
         start = datetime.combine(settings.history_start, time(), UTC)
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
@@ -163,7 +164,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     state = msgspec.structs.replace(
         state,
         invoices=invoices.sentence,
-        warnings=[*state.warnings, *([invoices.warning] if invoices.warning else [])],
+        warnings=[*state.warnings, *filter(None, [invoices.warning, releases.change_since(published)])],
     )
     if as_json:
         say_json(state)

@@ -206,6 +206,12 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
+    def _published_beside_the_warehouse(self) -> Self:
+        if self.analytics_path.resolve() == Path(self.warehouse_path).resolve():
+            raise ValueError("NEXUDUS_ANALYTICS names the warehouse; it must be a file of its own")
+        return self
+
+    @model_validator(mode="after")
     def _started_in_the_past(self) -> Self:
         if self.history_start > utc_now().date():
             raise ValueError("NEXUDUS_HISTORY_START is in the future")

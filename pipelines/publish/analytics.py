@@ -105,6 +105,7 @@ def publish(
                     inputs=inputs,
                 )
                 removed = releases.release(target, building, made)
+                _check_that_it_reads_back(target, row_counts)
             finally:
                 _sweep(target)
     except (OSError, *_DISK_ERRORS) as error:
@@ -255,7 +256,9 @@ def _quoted(text: str) -> str:
 def _check_that_it_reads_back(file: Path, row_counts: Mapping[str, int]) -> None:
     """Raise BrokenPromiseError unless a reader finds the row count of every table that was written."""
     try:
-        with duckdb.connect(str(file), read_only=True) as reader:
+        with duckdb.connect() as reader:  # by `connect(file)` a release that this process has open would be read
+            path = str(file).replace("'", "''")
+            reader.execute(f"attach '{path}' as written (read_only); use written")
             tables = [name for (name,) in reader.execute("select table_name from duckdb_tables()").fetchall()]
             found = {name: reader.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in tables}  # noqa: S608 - our own names
     except duckdb.Error as error:

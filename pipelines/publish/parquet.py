@@ -66,6 +66,8 @@ def _point(link: Path, name: str) -> None:
     aside = link.with_name(f".building.link.{os.getpid()}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(name, target_is_directory=True)
+    if link.is_dir() and not link.is_symlink():  # a copy of the folder that followed the link
+        shutil.rmtree(link)
     aside.replace(link)
 
 

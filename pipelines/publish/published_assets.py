@@ -86,6 +86,7 @@ def is_published(settings: Settings, inputs: str) -> bool:
             file.stat().st_size == newest.byte_count
             and link.resolve().name == release_name(newest.release_number)
             and report.stat().st_mtime_ns >= file.stat().st_mtime_ns
+            and releases.change_since(file) is None
         )
     except OSError:
         return False

@@ -1,7 +1,7 @@
 """The releases of a published file: numbered, listed in a manifest with their checksums, the last three kept.
 
-`analytics.manifest.json` and `analytics.releases/` are beside `analytics.duckdb`. Each kept release is a file, a
-hard link where possible, so that the newest takes no extra space.
+`analytics.manifest.json` and `analytics.releases/` are beside `analytics.duckdb`. Each kept release is a file of its
+own: a hard link would change with the published file, which any program may open for writing.
 """
 
 import hashlib
@@ -9,13 +9,19 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock
 
-from pipelines.foundation.private_files import PRIVATE, make_private_folder, replace_file, sync_to_disk
+from pipelines.foundation.private_files import (
+    PRIVATE,
+    make_private_folder,
+    replace_file,
+    sync_to_disk,
+    written_aside,
+)
 
 KEPT_COUNT = 3
 
@@ -88,15 +94,63 @@ def release(target: Path, building: Path, made: Release) -> list[Release]:
     """
     kept = target.parent / made.file
     make_private_folder(kept.parent)
-    _link(building, kept)
+    with written_aside(kept) as copy:
+        shutil.copy2(building, copy)
     before = read_manifest(target).releases
     older = [one for one in before if made.has_personal_data or not one.has_personal_data]
     manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:KEPT_COUNT])
     replace_file(manifest_path(target), msgspec.json.format(msgspec.json.encode(manifest)))
+    drop_changes(target)
     building.replace(target)
+    drop_changes(target)  # of a program that began to write meanwhile
     sync_to_disk(target.parent)
     _prune(target, {one.file for one in manifest.releases})
     return [one for one in before if one not in manifest.releases]
+
+
+def changes_beside(target: Path) -> Path:
+    """Where DuckDB keeps the changes of a program that opened the file to write, and finds them when it is opened."""
+    return Path(f"{target}.wal")
+
+
+def drop_changes(target: Path) -> None:
+    """Nobody's changes to a release may show in the next one."""
+    changes_beside(target).unlink(missing_ok=True)
+
+
+def unchanged(target: Path) -> Path:
+    """Where the newest release is as it was published: its kept copy, where another program's changes lie beside it."""
+    newest = read_manifest(target).releases[:1]
+    if newest and changes_beside(target).exists() and (kept := target.parent / newest[0].file).exists():
+        return kept
+    return target
+
+
+def published_at(target: Path) -> datetime | None:
+    """When the published file was made; None where there is none."""
+    newest = read_manifest(target).releases[:1]
+    if not target.exists():
+        return None
+    return newest[0].published_at if newest else datetime.fromtimestamp(target.stat().st_mtime, UTC)
+
+
+def change_since(target: Path) -> str | None:
+    """What another program has done to the published file, as a sentence; None where it is as it was published."""
+    newest = read_manifest(target).releases[:1]
+    if not newest or not target.exists():
+        return None
+    kept = target.parent / newest[0].file
+    is_as_kept = kept.exists() and kept.stat().st_mtime_ns == target.stat().st_mtime_ns
+    if changes_beside(target).exists():
+        done = f"Another program has {target} open for writing, or ended while it had"
+    elif is_as_kept or checksum(target) == newest[0].sha256:
+        return None
+    else:
+        done = f"Another program has changed {target} since it was published"
+    return (
+        f"{done}: open it read-only everywhere, and run `nexudus-billing sync`, which publishes it anew. The release as"
+        f" it was published is {kept}."
+    )
 
 
 def kept_name(target: Path, number: int) -> str:
@@ -118,11 +172,3 @@ def _prune(target: Path, wanted: set[str]) -> None:
     for file in _kept(target):
         if f"{file.parent.name}/{file.name}" not in wanted:
             file.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:  # a file system without hard links: copy instead
-        shutil.copy2(source, target)

@@ -16,6 +16,7 @@ import duckdb
 
 from pipelines.errors import WrongUseError
 from pipelines.foundation.memory import COPYING, with_memory_limit
+from pipelines.publish import releases
 
 Value = Any
 T = TypeVar("T")
@@ -163,7 +164,7 @@ class Snapshot:
         self.close()
 
     def _attach(self) -> None:
-        path = str(self.path).replace("'", "''")
+        path = str(releases.unchanged(self.path)).replace("'", "''")
         self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
         self._connection.execute(f"set temp_directory = '{path}.tmp'")
         self._connection.execute(f"attach '{path}' as analytics (read_only); use analytics")

@@ -10,9 +10,10 @@ import pytest
 
 from pipelines.errors import BrokenPromiseError, WrongUseError
 from pipelines.model.sql_models import load_models
-from pipelines.publish import analytics
+from pipelines.publish import analytics, releases
 from pipelines.publish.parquet import publish_parquet
 from pipelines.publish.snapshot import open_snapshot
+from pipelines.settings import load_settings
 
 READER = """
 import sys, time, duckdb
@@ -176,3 +177,76 @@ def test_parquet_is_swapped_whole_and_the_release_before_stays_readable(publish_
     publish_once()
     publish_parquet(target)
     assert len(list(folder.parent.glob("release-*"))) == 2
+
+
+WRITER = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("set checkpoint_threshold = '1TB'; insert into businesses by name select -1 as business_id")
+print("written", flush=True)
+sys.stdin.readline()
+if sys.argv[2] == "crashed":
+    os._exit(1)
+if sys.argv[2] == "closed":
+    connection.close()
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture(params=["open", "crashed", "closed"])
+def writer(request, publish_once, target):
+    """Another program that has changed the published file: its session is still open, has crashed or was closed."""
+    publish_once()
+    command = [sys.executable, "-c", WRITER, str(target), request.param]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "written\n"
+        if request.param != "open":
+            process.communicate("\n\n")
+        yield process
+        process.kill()
+
+
+def changes_in(file):
+    with duckdb.connect() as reader:
+        reader.execute(f"attach '{file}' as published (read_only)")
+        return reader.execute("select count(*) from published.businesses where business_id = -1").fetchone()[0]
+
+
+def test_what_another_program_wrote_is_in_no_later_release_and_in_no_kept_one(writer, publish_once, target):
+    first = releases.read_manifest(target).releases[0]
+    trouble = releases.change_since(target)
+    assert "Another program has" in trouble
+    assert "run `nexudus-billing sync`" in trouble
+    assert releases.checksum(target.parent / first.file) == first.sha256
+
+    publish_once()
+
+    assert changes_in(target) == 0
+    assert releases.change_since(target) is None
+    for kept in releases.read_manifest(target).releases:
+        assert releases.checksum(target.parent / kept.file) == kept.sha256
+
+
+def test_our_own_readers_see_the_release_as_it_was_published_beside_the_changes(writer, target):
+    if releases.changes_beside(target).exists():
+        with open_snapshot(target) as snapshot:
+            assert snapshot.rows("select count(*) as found from businesses where business_id = -1") == [{"found": 0}]
+
+
+def test_a_copied_folder_whose_links_were_followed_is_a_link_again(publish_once, target):
+    publish_once()
+    current = publish_parquet(target)
+    name = current.readlink().name
+    current.unlink()
+    (current / "businesses").mkdir(parents=True)
+
+    publish_once()
+
+    assert publish_parquet(target).readlink().name > name
+
+
+def test_the_warehouse_is_never_published_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEXUDUS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("NEXUDUS_ANALYTICS", str(tmp_path / "folder" / ".." / "warehouse.duckdb"))
+    with pytest.raises(WrongUseError, match="NEXUDUS_ANALYTICS names the warehouse"):
+        load_settings()
