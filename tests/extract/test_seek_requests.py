@@ -11,14 +11,15 @@ from moving_table import EPOCH, MovingTable, at
 
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.order import Dialect
+from pipelines.extract.seam import KnownRow
 from pipelines.extract.seek import seek
-from pipelines.extract.windows import MINUTE, Window, merge
+from pipelines.extract.windows import MINUTE, Window, gaps, merge
 
 DAYS = 7
 WINDOW = Window(EPOCH, EPOCH + timedelta(days=DAYS))
 
 
-def read(table, window, page_size, known=None, **kwargs):
+def read(table, window, page_size, **kwargs):
     """What was landed and closed."""
     landed, closed = {}, []
     for step in seek(table, UPDATED_ON, window, Dialect(page_size), **kwargs):
@@ -79,13 +80,15 @@ def placed_tables(draw):
     return table, page_size
 
 
+def rows_in(table, window):
+    return {i: instant for i, instant in table.rows.items() if instant in window}
+
+
 def check_that_requests_are_bounded(table, page_size):
     landed, closed = read(table, WINDOW, page_size)
 
     assert closed == [WINDOW]
-    assert {i: landed.get(i) for i, instant in table.rows.items() if instant in WINDOW} == {
-        i: instant for i, instant in table.rows.items() if instant in WINDOW
-    }
+    assert landed.items() >= rows_in(table, WINDOW).items()
     assert table.requests <= most_requests(table, WINDOW, page_size)
 
 
@@ -100,3 +103,68 @@ def test_requests_are_bounded_wherever_dense_minutes_lie(placed):
 @given(placed_tables())
 def test_requests_are_bounded_wherever_dense_minutes_lie_at_length(placed):
     check_that_requests_are_bounded(*placed)
+
+
+def check_that_a_later_sync_is_bounded(table, page_size, closed_minutes):
+    closed = Window(WINDOW.start, WINDOW.start + closed_minutes * MINUTE)
+    window = Window(max(WINDOW.start, closed.end - 60 * MINUTE), WINDOW.end)
+    seam = tuple(KnownRow(i, i // 3, at) for i, at in sorted(rows_in(table, closed.meet(window)).items())[:5])
+
+    landed, done = read(
+        table, window, page_size, seam=seam,
+        known_ids=lambda asked: sorted(rows_in(table, asked)) if asked.meet(closed) == asked else None,
+    )  # fmt: skip
+
+    assert done == [window]
+    assert landed.items() >= rows_in(table, Window(closed.end, WINDOW.end)).items()
+    assert table.requests <= most_requests(table, window, page_size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(placed_tables(), st.integers(0, 1440 * DAYS))
+def test_a_later_sync_is_bounded_wherever_dense_minutes_lie(placed, closed_minutes):
+    check_that_a_later_sync_is_bounded(*placed, closed_minutes)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(placed_tables(), st.integers(0, 1440 * DAYS))
+def test_a_later_sync_is_bounded_wherever_dense_minutes_lie_at_length(placed, closed_minutes):
+    check_that_a_later_sync_is_bounded(*placed, closed_minutes)
+
+
+@pytest.mark.parametrize("spread_seconds", [1, 60])
+@pytest.mark.parametrize("share", [2, 1])
+def test_a_bulk_update_of_all_or_half_in_one_second_or_minute_costs_its_pages(spread_seconds, share):
+    rows = {i: at(40_000 + i % spread_seconds) if i % share == 0 else at(i * 100) for i in range(4000)}
+    table = MovingTable(rows, WINDOW.end + timedelta(days=1), random.Random(1))
+    table.created = {i: at(i) - timedelta(days=300) for i in rows}
+
+    landed, _ = read(table, WINDOW, 100)
+
+    assert landed == table.rows
+    assert table.requests <= most_requests(table, WINDOW, 100)
+
+
+class LosesOneAtATime(MovingTable):
+    """At each question one entry of a full minute is updated."""
+
+    def search(self, *args, **asked):
+        lowest = min((i for i, instant in self.rows.items() if instant == at(40_000)), default=None)
+        if lowest is not None:
+            self.rows[lowest] = self.now.replace(microsecond=0)
+        return super().search(*args, **asked)
+
+
+def test_a_minute_that_never_reads_consistently_costs_little_and_only_that_minute_is_read_again():
+    rows = {i: at(40_000) if i < 3000 else at((i - 3000) * 100) for i in range(5000)}
+    table = LosesOneAtATime(rows, WINDOW.end + timedelta(days=1), random.Random(1))
+
+    _, closed = read(table, WINDOW, 100)
+
+    minute = Window(at(40_000).replace(second=0), at(40_000).replace(second=0) + MINUTE)
+    assert gaps([WINDOW], closed) == [minute]
+    assert table.requests <= 2 * 30 + 20 * 1.05 + 20
+    table.requests = 0
+    read(table, minute, 100)
+    assert table.requests <= 2 * 30 + 10
