@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from pipelines.extract.checked_answers import Asker, Step, is_whole
+from pipelines.extract.checked_answers import Asker, NotEchoedError, Step
 from pipelines.extract.failures import DeepPageError
 from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seam import KnownRow, check_seam
@@ -25,9 +25,9 @@ def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_i
     """
     try:
         answer = asker.ask(window, order_by="Id")
-        if is_whole(answer):
+        if asker.is_whole(answer):
             check_seam(asker.source, asker.axis, seam, answer, asker.dialect)
-        if is_whole(answer) or _is_as_known(asker, window, answer, known_ids):
+        if asker.is_whole(answer) or _is_as_known(asker, window, answer, known_ids):
             yield Step(answer, window)
             return
         spare = _page_count(asker, answer) + _SPARE_REQUESTS
@@ -50,8 +50,14 @@ def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_i
 def _pass(asker: Asker, window: Window, answer: SearchAnswer) -> Iterator[tuple[SearchAnswer, bool]]:
     """The last page first: what vanishes meanwhile is seen twice rather than missed. Ends where the count changes."""
     total, size, ids = answer.total_items, _size_of(asker, answer), set[int | None]()
-    for page in range(_page_count(asker, answer), 0, -1):
-        answer = asker.ask(window, page=page, size=size, order_by="Id")
+    # Where the last page would be full, the one behind it has to be empty.
+    for page in range(total // size + 1, 0, -1):
+        try:
+            answer = asker.ask(window, page=page, size=size, order_by="Id")
+        except NotEchoedError:
+            if page <= -(-total // size):
+                raise
+            continue  # asked for a page that it does not have, this server shows its last
         ids |= answer.ids
         is_as_before = answer.total_items == total and answer.record_count == min(total - (page - 1) * size, size)
         yield answer, is_as_before and page == 1 and len(ids) == total

@@ -10,7 +10,7 @@ from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import SearchAnswer
 
-_SEAM_ROWS = 5
+SEAM_ROWS = 5
 
 
 class KnownRow(NamedTuple):
@@ -38,7 +38,7 @@ def check_seam(source: Source, axis: Axis, seam: Sequence[KnownRow], answer: Sea
     if not seam or not answer.ids.isdisjoint(row.id for row in seam):
         return
     is_any_left = answer.record_count > 0
-    for row in seam[:_SEAM_ROWS]:
+    for row in seam[:SEAM_ROWS]:
         found = source.search(Filters(keys=(row.key,)), size=dialect.page_size)
         is_any_left = is_any_left or found.record_count > 0
         if any(record.id == row.id and axis.instant(record) == row.instant for record in axis.placed(found.records)):

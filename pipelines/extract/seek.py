@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipelines.extract.axes import Axis
-from pipelines.extract.checked_answers import Asker, Step, is_whole
+from pipelines.extract.checked_answers import Asker, Step
 from pipelines.extract.dense_minute import KnownIds, read_by_id
 from pipelines.extract.entity import Source
 from pipelines.extract.order import (
@@ -31,8 +31,11 @@ from pipelines.extract.order import (
     rule_out,
 )
 from pipelines.extract.records import SearchAnswer
-from pipelines.extract.seam import KnownRow, check_seam, seam_at
+from pipelines.extract.seam import SEAM_ROWS, KnownRow, SeamError, check_seam, seam_at
 from pipelines.extract.windows import MINUTE, Window, floor_minute, split
+
+# A broken seam accuses the filter and ends the run, so one odd answer is not enough.
+_TRIES = 3
 
 
 class _Task(NamedTuple):
@@ -47,6 +50,7 @@ class _Task(NamedTuple):
     unproved: Window | None = None
     expected_count: int = 0
     unproved_seam: tuple[KnownRow, ...] = ()
+    tries: int = _TRIES
 
 
 def seek(
@@ -75,18 +79,24 @@ def seek(
             yield from read_by_id(asker, task.window, task.seam, known_ids)
             continue
         answer = asker.ask(task.window)
-        if is_whole(answer):
+        if asker.is_whole(answer):
             until, onward = task.window.end, list[_Task]()
         else:
             until, onward = _onward(asker, task, answer)
-        check_seam(source, axis, [row for row in task.seam if row.instant < until], answer, dialect)
+        try:
+            check_seam(source, axis, [row for row in task.seam if row.instant < until], answer, dialect)
+        except SeamError:
+            if task.tries == 1:
+                raise
+            todo.append(task._replace(tries=task.tries - 1))
+            continue
         start = task.window.start
         if task.unproved and answer.total_items == task.expected_count:
             start = task.unproved.start
         elif task.unproved:
             onward.append(_Task(task.unproved, task.unproved_seam))
         closed = Window(start, until)
-        left_count = 0 if is_whole(answer) else answer.total_items - answer.record_count
+        left_count = 0 if asker.is_whole(answer) else answer.total_items - answer.record_count
         yield Step(answer, None if closed.is_empty else closed, left_count)
         todo += reversed(onward)
 
@@ -140,12 +150,13 @@ def _before_and_after(
 ) -> list[_Task]:
     """Two questions; only the second where its count shows that the first would bring nothing new.
 
-    That holds where every row says where it lies, and no row can come to lie in the range any more.
+    That holds where every row says where it lies, no row can come to lie in the range any more, and the count is not one
+    that a full page gives as all there is.
     """
     before, after = Window(window.start, cut), Window(cut, window.end)
     instants = instants_of(axis, answer)
-    is_countable = len(instants) == answer.record_count and all(instants) and answer.answered_at >= window.end
-    if before.is_empty or not is_countable:
+    is_certain = len(instants) == answer.record_count and all(instants) and answer.answered_at >= window.end
+    if before.is_empty or not is_certain or answer.total_items <= answer.record_count:
         return [_Task(part, _rows_in(part, seam)) for part in (before, after)]
     seen_count = sum(at < cut for at in instants if at)
     return [
@@ -163,13 +174,25 @@ def _rows_in(window: Window, rows: tuple[KnownRow, ...]) -> tuple[KnownRow, ...]
     return tuple(row for row in rows if row.instant in window)
 
 
+def seek_with_seam(source: Source, axis: Axis, window: Window, end: datetime, dialect: Dialect) -> Iterator[Step]:
+    """The same for a part of a larger range that goes on to `end`, where no row of the part is known yet.
+
+    One small question first, for the first rows from its start on: an empty answer for a part is not believed.
+    """
+    asker = Asker(source, axis, dialect)
+    answer = asker.ask(Window(window.start, end), size=SEAM_ROWS)
+    seam = _rows_in(window, seam_at(source.entity, axis, answer, window.start))
+    yield from seek(source, axis, window, dialect, seam)
+
+
 def first_instant(source: Source, axis: Axis, window: Window, dialect: Dialect) -> tuple[SearchAnswer, datetime | None]:
     """Before which instant a window holds no row, by one question a direction; None where no answer proves it."""
+    asker = Asker(source, axis, dialect)
     for _ in DIRECTIONS:
-        answer = Asker(source, axis, dialect).ask(window)
+        answer = asker.ask(window)
         if answer.rejected or not all(record.has_updated_on for record in answer.records):
             return answer, None  # nobody knows where these lie
-        if is_whole(answer):
+        if asker.is_whole(answer):
             return answer, min((at for at in instants_of(axis, answer) if at), default=window.end)
         instants = known_instants(axis, answer)
         if is_sorted_by(axis, answer, instants):

@@ -7,10 +7,8 @@ import duckdb
 
 from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.entity import Entity
-from pipelines.extract.seam import KnownRow
+from pipelines.extract.seam import SEAM_ROWS, KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
-
-_SEAM_ROWS = 5
 
 
 def close(
@@ -136,7 +134,7 @@ def seam_of(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, w
         from {entity.rows}
         where {axis.column} >= $start and {axis.column} < $end and deleted_at is null and {is_placed(axis)}
         order by {axis.column}
-        limit {_SEAM_ROWS}
+        limit {SEAM_ROWS}
         """,  # noqa: S608 - names of our own
         {"start": window.start, "end": window.end},
     ).fetchall()

@@ -14,7 +14,7 @@ from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import Record
 from pipelines.extract.seam import ShiftedFilterError
-from pipelines.extract.seek import first_instant, seek
+from pipelines.extract.seek import first_instant, seek, seek_with_seam
 from pipelines.extract.side_by_side import side_by_side
 from pipelines.extract.windows import Window, floor_minute, gaps, split
 from pipelines.foundation.transactions import transaction
@@ -55,7 +55,8 @@ class PullReport:
         )
 
 
-# Each part ends with a page that is not full, so a part has to be worth it: at most 2 % more requests.
+# Each part begins with a small question and ends with a page that is not full, so it has to be worth it: at most 4 %
+# more requests.
 _PAGES_PER_PART = 50
 _PARTS_PER_WORKER = 4
 _FEWEST_PARTS = 2
@@ -157,8 +158,7 @@ def _in_parts(
 ) -> Iterator[list[Step]]:
     """Answers tell how much there is: a small window is read in one go, the rest of a large one in parts side by side.
 
-    Parts begin without a seam. So the first two answers come one after the other, and the seam between them shows that
-    the filter leaves nothing out.
+    The first two answers come one after the other, and the seam between them shows that the filter leaves nothing out.
     """
     closed: list[Window] = []
     for step in steps:
@@ -169,7 +169,7 @@ def _in_parts(
         if step.closed and len(closed) >= _ANSWERS_THAT_PROVE and part_count >= _FEWEST_PARTS:
             left = gaps([window], closed)
             parts = left[:-1] + [part for rest in left[-1:] for part in split(rest, part_count)]
-            readers = (seek(source, axis, part, dialect) for part in parts)
+            readers = (seek_with_seam(source, axis, part, window.end, dialect) for part in parts)
             yield from side_by_side(readers, workers, max(workers, _ROWS_WAITING // dialect.page_size))
             return
 

@@ -14,7 +14,7 @@ from pipelines.sandbox.faults import BROKEN_BODIES
 from pipelines.sandbox.gate import Gate
 from pipelines.sandbox.listing import Listing, Table
 from pipelines.sandbox.questions import BadQuestionError, Question, Reading, read_question
-from pipelines.sandbox.search import search
+from pipelines.sandbox.search import Found, search
 from pipelines.sandbox.tokens import GrantRefusedError
 from pipelines.sandbox.wire import ENCODER, envelope
 
@@ -115,6 +115,10 @@ class ReadingEndpoints:
                 shuffle=sandbox.faults.stream("ties") if sandbox.knobs.shuffle_ties else None,
                 unordered=sandbox.faults.stream("no order") if unordered else None,
             )
+            if question.ranges and sandbox.faults.happens("empty"):
+                found, seen.fault = Found([], 0), "empty"
+            if sandbox.faults.happens("claims_all"):
+                found.total, seen.fault = len(found.entries), "claims_all"
             records = table.encode(found.entries, sandbox.knobs)
         seen.record_count = len(found.entries)
         return _enveloped(records, question, count=seen.record_count, total=found.total)

@@ -106,6 +106,8 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ignored_page_rate: Annotated[Share, _about("Page 1 is answered, and echoed, whatever was asked.")] = 0.0
     other_page_size_rate: Annotated[Share, _about("Half the page size is used, and echoed.")] = 0.0
     reversed_order_rate: Annotated[Share, _about("Rows come in the opposite order.")] = 0.0
+    empty_rate: Annotated[Share, _about("A question with a range is answered with no rows, and a count of none.")] = 0.0
+    claims_all_rate: Annotated[Share, _about("A page says that it is the last, and counts what it holds.")] = 0.0
     unordered_rate: Annotated[Share, _about("Rows come in no order.")] = 0.0
 
     # life between two answers

@@ -24,7 +24,8 @@ class MovingTable:
     """Rows are Id → UpdatedOn, three to an invoice. `changes_between` says how many changes happen before each answer.
 
     `halves_sizes`: at times a page is half as large as asked for. `shows_null`: rows that never changed show no
-    UpdatedOn, and the filter takes their CreatedOn.
+    UpdatedOn, and the filter takes their CreatedOn. `claims_all_rate`: how often a page says that it is the last and
+    counts what it holds; `empty_rate`: how often an answer to a range holds and counts nothing.
     """
 
     rows: dict[int, datetime]
@@ -42,6 +43,8 @@ class MovingTable:
     paid: dict[int, datetime] = field(default_factory=dict)
     halves_sizes: bool = False
     shows_null: bool = False
+    claims_all_rate: float = 0.0
+    empty_rate: float = 0.0
     entity: Entity = HISTORIES
 
     def __post_init__(self):
@@ -62,7 +65,11 @@ class MovingTable:
         if self.shuffles_ties:
             self.rng.shuffle(hits)
         self.sort(hits, order_by, direction)
+        if filters.axis and self.rng.random() < self.empty_rate:
+            hits = []
         chosen = hits[(page - 1) * size : page * size]
+        if self.rng.random() < self.claims_all_rate:
+            hits = hits[: page * size]
         return SearchAnswer(
             records=[self.record(i) for i in chosen],
             rejected=[],

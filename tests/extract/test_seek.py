@@ -15,7 +15,7 @@ from pipelines.extract.failures import DeepPageError
 from pipelines.extract.order import Dialect
 from pipelines.extract.records import EnvelopeError
 from pipelines.extract.seam import KnownRow, NothingThereError, SeamError, ShiftedFilterError
-from pipelines.extract.seek import first_instant, seek
+from pipelines.extract.seek import first_instant, seek, seek_with_seam
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, merge
 
 SETTLE = timedelta(minutes=5)
@@ -47,7 +47,7 @@ rows = st.one_of(
 
 def tables(changes):
     return st.builds(
-        lambda seconds, seed, end, order, largest, shuffles, halves, nulls, moving: MovingTable(
+        lambda seconds, seed, end, order, largest, shuffles, halves, nulls, claims_all, moving: MovingTable(
             rows={i: at(s) for i, s in enumerate(seconds)},
             now=EPOCH + timedelta(days=31),
             rng=random.Random(seed),
@@ -57,6 +57,7 @@ def tables(changes):
             shuffles_ties=shuffles,
             halves_sizes=halves,
             shows_null=nulls,
+            claims_all_rate=claims_all,
             changes_between=moving,
         ),
         rows,
@@ -67,6 +68,7 @@ def tables(changes):
         st.booleans(),
         st.booleans(),
         st.booleans(),
+        st.sampled_from([0, 0, 0.2, 1]),
         changes,
     )
 
@@ -88,7 +90,7 @@ def check_that_a_moving_table_is_read_exactly(table, page_size):
     assert merge([*closed, *left_open]) == merge([window])
     assert sum((w.span for w in closed), timedelta()) == sum((w.span for w in merge(closed)), timedelta())
 
-    table.changes_between = 0
+    table.changes_between = table.claims_all_rate = 0
     table.now += timedelta(minutes=10)
     history = Window(window.start, frozen_end(table))
     again, dialect = [], None
@@ -331,3 +333,64 @@ def test_a_minute_deeper_than_the_server_pages_stays_open_and_the_rest_is_closed
 
     assert dialect.open_minutes == [at(600)]
     assert gaps([window], closed) == [Window(at(600), at(660))]
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_full_page_that_claims_to_be_all_is_not_the_last(dense):
+    table = spread_table(400, claims_all_rate=1)
+    if dense:
+        table.rows |= dict.fromkeys(range(100, 200), at(6000))
+    landed = {}
+
+    closed, dialect = pull(table, Window(EPOCH, frozen_end(table)), 50, landed)
+
+    for row_id, updated in table.rows.items():
+        assert landed.get(row_id) == updated or floor_minute(updated) in dialect.open_minutes
+    assert gaps([Window(EPOCH, frozen_end(table))], closed) == [Window(m, m + MINUTE) for m in dialect.open_minutes]
+
+
+def test_an_answer_that_counts_fewer_than_it_holds_is_refused():
+    table = spread_table(5)
+    search = table.search
+    table.search = lambda *args, **asked: msgspec.structs.replace(search(*args, **asked), total_items=-1)
+
+    with pytest.raises(EnvelopeError, match="counts -1"):
+        list(seek(table, UPDATED_ON, Window(EPOCH, at(3600)), Dialect(100)))
+
+
+def test_one_empty_answer_for_a_range_with_known_rows_is_asked_for_again():
+    table = spread_table(1000)
+    search, calls = table.search, []
+
+    def empties_one(filters, **asked):
+        calls.append(filters)
+        if len(calls) != 4:
+            return search(filters, **asked)
+        return msgspec.structs.replace(search(filters, **asked), records=[], total_items=0, has_next_page=False)
+
+    table.search = empties_one
+    landed = {}
+
+    closed, _ = pull(table, Window(EPOCH, frozen_end(table)), 100, landed)
+
+    assert landed == table.rows
+    assert merge(closed) == [Window(EPOCH, frozen_end(table))]
+
+
+def test_an_empty_answer_for_a_part_is_not_believed():
+    table = spread_table(1000)
+    end = frozen_end(table)
+    part = Window(at(6000), at(12_000))
+    search, calls = table.search, []
+
+    def empties_one(filters, **asked):
+        calls.append(filters)
+        if len(calls) != 2:
+            return search(filters, **asked)
+        return msgspec.structs.replace(search(filters, **asked), records=[], total_items=0, has_next_page=False)
+
+    table.search = empties_one
+
+    steps = list(seek_with_seam(table, UPDATED_ON, part, end, Dialect(200)))
+
+    assert {record.id for step in steps for record in step.answer.records} >= set(range(100, 200))

@@ -172,3 +172,13 @@ def test_rates_follow_the_seed_and_one_fault_does_not_move_another(start_sandbox
 def test_a_fault_that_does_not_exist_is_refused(sandbox):
     with pytest.raises(ValueError, match="no fault"):
         sandbox.faults.inject("error_418")
+
+
+def test_an_empty_answer_to_a_range(api):
+    answer = spoiled(api, "empty", **JUNE).json()
+    assert (answer["Records"], answer["TotalItems"], answer["HasNextPage"]) == ([], 0, False)
+
+
+def test_a_page_that_claims_to_be_all(api):
+    answer = spoiled(api, "claims_all", **JUNE, size=5).json()
+    assert (len(answer["Records"]), answer["TotalItems"], answer["HasNextPage"]) == (5, 5, False)
