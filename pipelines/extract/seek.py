@@ -150,8 +150,8 @@ def _before_and_after(
 ) -> list[_Task]:
     """Two questions; only the second where its count shows that the first would bring nothing new.
 
-    That holds where every row says where it lies, no row can come to lie in the range any more, and the count is not one
-    that a full page gives as all there is.
+    That holds where every row says where it lies, no row can come to lie in the range any more, and the full page does
+    not claim to be all.
     """
     before, after = Window(window.start, cut), Window(cut, window.end)
     instants = instants_of(axis, answer)
