@@ -32,6 +32,7 @@ from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
+from pipelines.land.total_count import land_missed
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Clock, Settings, utc_now
 
@@ -172,6 +173,7 @@ def landed_assets(
                         pull.read(
                             axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
                         )
+                    land_missed(pull, history)
             state = read_status(connection, ENTRIES, history.start, None, clock())
             landed = landed_by(pull, client)
             tell(landed)

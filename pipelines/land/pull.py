@@ -108,7 +108,7 @@ class Pull:
             try:
                 in_one_go = seek(self.source, axis, window, dialect, seam, known_ids=known_ids)
                 for steps in _in_parts(self.source, axis, window, dialect, in_one_go, workers=self.workers):
-                    self.land(axis, *steps)
+                    self.land(axis, *map(self._believed, steps))
                     self.on_step(self.report)
             except ShiftedFilterError:
                 self._require_same_account()
@@ -152,6 +152,14 @@ class Pull:
             require_same(self.connection, self.source, records)
             self.report.is_same_account = True
 
+    def _believed(self, step: Step) -> Step:
+        return step if step.answer.record_count or self.has_landed() else step._replace(closed=None)
+
+    def has_landed(self) -> bool:
+        """Whether any record is there. A login that may see nothing yet gets empty answers: they prove nothing."""
+        query = f"select 1 from {self.entity.rows} limit 1"  # noqa: S608 - names of our own
+        return self.connection.execute(query).fetchone() is not None
+
 
 def _in_parts(
     source: Source, axis: Axis, window: Window, dialect: Dialect, steps: Iterator[Step], *, workers: int
@@ -185,7 +193,7 @@ def close_before_first_entry(pull: Pull, history: Window) -> datetime | None:
     if before.is_empty:
         return None
     answer, first = first_instant(pull.source, UPDATED_ON, before, Dialect(pull.page_size))
-    if first:
+    if first and (answer.record_count or pull.has_landed()):
         nothing = msgspec.structs.replace(answer, records=[], rejected=[])
         pull.land(UPDATED_ON, Step(nothing, Window(before.start, floor_minute(first))))
     return first

@@ -10,7 +10,7 @@ each run: what hides today is apart tomorrow.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -163,14 +163,15 @@ def _since(pull: Pull, before: RowCounts) -> RowCounts:
 
 def _unlisted(pull: Pull, axis: Axis, scope: Window, gone: set[Suspect]) -> set[Suspect]:
     """Records that we hold where the API counts other than we do, and that it does not list there."""
-    own = OwnRows(_seconds(pull, axis, gone))
+    own = own_rows(pull, axis, gone)
     suspects: set[Suspect] = set()
-    for window in _worth_listing(pull, axis, Window(scope.start, own.quiet_minute_before(scope.end)), own):
+    for window in worth_listing(pull, axis, Window(scope.start, own.quiet_minute_before(scope.end)), own):
         suspects |= _listed_without(pull, axis, window)
     return suspects - gone
 
 
-def _worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Iterator[Window]:
+def worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Iterator[Window]:
+    """The ranges in which the API counts other than we do, small enough to be listed; a small scope is one of them."""
     is_small = own.count(scope) <= _PAGES_WORTH_LISTING * pull.page_size
     if is_small and axis is UPDATED_ON:
         return iter([scope])
@@ -183,13 +184,19 @@ def _worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Itera
     return differing(pieces, own, count, pull.page_size)
 
 
-def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
-    """List a window, land what it holds, and return what only we hold there."""
+def list_window(pull: Pull, axis: Axis, window: Window) -> set[int | None]:
+    """Land what a window holds, closing nothing; its Ids."""
     listed: set[int | None] = set()
     for step in seek(pull.source, axis, window, Dialect(pull.page_size)):
         listed |= step.answer.ids
         pull.land(axis, Step(step.answer, None))
         pull.on_step(pull.report)
+    return listed
+
+
+def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
+    """List a window, and return what only we hold there."""
+    listed = list_window(pull, axis, window)
     rows = pull.connection.execute(
         f"""
         select id, {pull.entity.lookup.column}, seen_at
@@ -254,7 +261,8 @@ def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int
     pull.connection.execute(f"insert into land.reconciliations by name select {columns}", values)
 
 
-def _seconds(pull: Pull, axis: Axis, gone: set[Suspect]) -> pl.Series:
+def own_rows(pull: Pull, axis: Axis, gone: Iterable[Suspect] = ()) -> OwnRows:
+    """The live rows of the warehouse on an axis, without those found gone."""
     column = pull.connection.sql(
         f"""
         select epoch({axis.column})::bigint as seconds
@@ -268,7 +276,7 @@ def _seconds(pull: Pull, axis: Axis, gone: set[Suspect]) -> pl.Series:
         """,  # noqa: S608 - names of our own
         params={"gone": [suspect.id for suspect in gone]},
     )
-    return pl.DataFrame(column)["seconds"]
+    return OwnRows(pl.DataFrame(column)["seconds"])
 
 
 def _live_count(pull: Pull) -> int:

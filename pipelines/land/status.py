@@ -152,7 +152,9 @@ def _warnings(  # noqa: PLR0917 - each is a fact of its own
     published_at: datetime | None,
     now: datetime,
 ) -> Iterator[str]:
-    if not closed:
+    if not closed and last_run and last_run.outcome == "done":
+        yield "The API shows no entry yet: if it should, look at the roles of the login, then run `nexudus-billing sync`."
+    elif not closed:
         yield "Nothing has been pulled yet: run `nexudus-billing sync`."
     elif now - closed[-1].end > STALE_AFTER:
         yield f"The newest data is of {closed[-1].end:%Y-%m-%d %H:%M} UTC: run `nexudus-billing sync`."
