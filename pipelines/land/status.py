@@ -153,7 +153,7 @@ def _warnings(  # noqa: PLR0917 - each is a fact of its own
     now: datetime,
 ) -> Iterator[str]:
     if not closed and last_run and last_run.outcome == "done":
-        yield "The API shows no entry yet: if it should, look at the roles of the login, then run `nexudus-billing sync`."
+        yield "The API shows no entry yet: if there are some, ask for the roles of `nexudus-billing doctor`."
     elif not closed:
         yield "Nothing has been pulled yet: run `nexudus-billing sync`."
     elif now - closed[-1].end > STALE_AFTER:
