@@ -36,7 +36,7 @@ _RANGES_PER_AXIS = 18
 _SAFE_LOSS_COUNT = 20
 _SAFE_LOSS_SHARE = 0.05
 
-_FAR_AHEAD = timedelta(days=1)
+FAR_AHEAD = timedelta(days=1)
 
 Count = Callable[[Window], int]
 
@@ -215,7 +215,7 @@ def _listed_without(pull: Pull, axis: Axis, window: Window) -> set[Suspect]:
 def _read_unsettled(pull: Pull) -> None:
     """Land what moved to the minutes that are too new to be closed, so that nobody takes it for gone."""
     end = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)[-1].end
-    for step in seek(pull.source, UPDATED_ON, Window(end, end + _FAR_AHEAD), Dialect(pull.page_size)):
+    for step in seek(pull.source, UPDATED_ON, Window(end, end + FAR_AHEAD), Dialect(pull.page_size)):
         pull.land(UPDATED_ON, Step(step.answer, None))
 
 

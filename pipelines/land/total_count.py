@@ -5,15 +5,17 @@ no trace that an incremental reading meets again. One count of everything shows 
 landed here, so that a deletion does not look like a miss, whether it was found yet or not.
 """
 
-from pipelines.extract.axes import CREATED_ON, EVERYTHING, UPDATED_ON, Filters
+from datetime import datetime
+
+from pipelines.extract.axes import CREATED_ON, EVERYTHING, UPDATED_ON
 from pipelines.extract.windows import Window, merge
 from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull
-from pipelines.land.reconcile import list_window, own_rows, worth_listing
+from pipelines.land.reconcile import FAR_AHEAD, list_window, own_rows, worth_listing
 
 
 def land_missed(pull: Pull, history: Window) -> None:
-    """Count once, twice if records came in the newest minutes; list the ranges that count differently if that is more.
+    """Count once; where that is more, read the newest minutes, and if it still is, the ranges that count differently.
 
     Says nothing about a history that was not read to its end. What stays unexplained, as records before the start of
     `history`, is noted and not looked for again. A miss hides from it behind a deletion since the last count;
@@ -22,37 +24,38 @@ def land_missed(pull: Pull, history: Window) -> None:
     closed = merge(closed_windows(pull.connection, pull.entity, UPDATED_ON))
     if len(closed) != 1 or closed[0].start > history.start:
         return
-    api_count, newest_count = _count(pull, EVERYTHING), 0
-    noted = _noted_excess(pull)
-    landed_count = _landed_count(pull)
-    if api_count - landed_count > noted:
-        newest_count = _count(pull, Filters(CREATED_ON, start=closed[0].end))
+    answer, noted = pull.source.search(EVERYTHING, size=1), _noted_excess(pull)
+
+    def excess() -> int:
+        return answer.total_items - _landed_count(pull, answer.answered_at)
+
+    if excess() > noted:
+        list_window(pull, UPDATED_ON, Window(closed[0].end, closed[0].end + FAR_AHEAD))
     for axis in (UPDATED_ON, CREATED_ON):
-        if api_count - newest_count - landed_count > noted:
+        if excess() > noted:
             own = own_rows(pull, axis)
-            for window in worth_listing(pull, axis, Window(history.start, own.quiet_minute_before(closed[0].end)), own):
+            scope = Window(history.start, own.quiet_minute_before(closed[0].end))
+            for window in worth_listing(pull, axis, scope, own):
                 list_window(pull, axis, window)
-            landed_count = _landed_count(pull)
-    _note(pull, api_count, landed_count, newest_count)
+    _note(pull, answer.total_items, excess(), answer.answered_at)
 
 
-def _count(pull: Pull, filters: Filters) -> int:
-    return pull.source.search(filters, size=1).total_items
+def _landed_count(pull: Pull, counted_at: datetime) -> int:
+    """Records landed that were there when the API counted.
 
-
-def _landed_count(pull: Pull) -> int:
-    """Records that came at some time: those marked as deleted, and those set aside that never read well, included."""
+    Those since marked as deleted, and those set aside that never read well, are among them.
+    """
     (row,) = pull.connection.execute(
         f"""
         select
-            (select count(*) from {pull.entity.rows})
+            (select count(*) from {pull.entity.rows} where created_on <= $counted_at or created_on is null)
             + (
                 select count(distinct coalesce(id::varchar, content_hash))
                 from land.rejected_records
                 where entity = $entity and (id is null or id not in (select id from {pull.entity.rows}))
             )
         """,  # noqa: S608 - names of our own
-        {"entity": pull.entity.name},
+        {"entity": pull.entity.name, "counted_at": counted_at},
     ).fetchall()
     return int(row[0])
 
@@ -66,15 +69,13 @@ def _noted_excess(pull: Pull) -> int:
     return row[0] if row else 0
 
 
-def _note(pull: Pull, api_count: int, landed_count: int, newest_count: int) -> None:
+def _note(pull: Pull, api_count: int, excess_count: int, counted_at: datetime) -> None:
     values = {
         "entity": pull.entity.name,
         "run_id": pull.run_id,
-        "counted_at": pull.report.answered_at,
+        "counted_at": counted_at,
         "api_count": api_count,
-        "landed_count": landed_count,
-        "newest_count": newest_count,
-        "excess_count": api_count - newest_count - landed_count,
+        "excess_count": excess_count,
     }
     columns = ", ".join(f"${name} as {name}" for name in values)
     with pull.writing_alone(pull.connection):

@@ -152,3 +152,9 @@ def test_what_stays_unexplained_is_looked_for_once(landed):
     landed.source = CountsMore()
     assert landed.sync() > 10
     assert landed.sync() <= 2
+
+
+def test_an_old_entry_that_was_touched_a_minute_ago_is_no_miss(landed):
+    landed.sandbox.store.update(landed.sandbox.store.by_id.items[5].id, name="Amended")
+
+    assert landed.sync() <= 1.05 * len(landed.sandbox.store) / PAGE + 5

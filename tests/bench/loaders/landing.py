@@ -17,6 +17,7 @@ from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
 from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import windows_to_refresh
+from pipelines.land.total_count import land_missed
 from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.settings import Settings, utc_now
 
@@ -43,6 +44,7 @@ with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING)
     else:
         for axis in HISTORIES.further_axes:
             pull.read(axis, windows_to_refresh(connection, HISTORIES, axis, history.end, lookback))
+        land_missed(pull, history)
     seconds = clock.perf_counter() - began
 print(
     json.dumps(
