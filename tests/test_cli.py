@@ -205,7 +205,9 @@ def test_a_data_directory_that_cannot_be_made(folder, monkeypatch):
 
 
 def test_a_warehouse_that_is_none(folder, monkeypatch):
-    monkeypatch.setenv("NEXUDUS_WAREHOUSE", str(folder / "data" / "analytics.manifest.json"))
+    file = folder / "notes.json"
+    file.write_text('{"note": "not a database"}')
+    monkeypatch.setenv("NEXUDUS_WAREHOUSE", str(file))
 
     refused(folder, 2, "NEXUDUS_WAREHOUSE")
 

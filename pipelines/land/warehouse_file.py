@@ -57,7 +57,8 @@ class WarehouseFile:
 
     def attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         """After undoing a checkpoint that was cut short."""
-        options = "read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}"
+        # Without the type DuckDB takes a name in .json for a table to read, and keeps what is written in memory only.
+        options = "type duckdb, " + ("read_only" if read_only else f"row_group_size {_ROWS_PER_GROUP}")
         with checkpoints.opening(self._real_file):
             connection.execute(f"attach {quoted(self.name)} as warehouse ({options})")
 

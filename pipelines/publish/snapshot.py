@@ -167,7 +167,7 @@ class Snapshot:
         path = str(releases.unchanged(self.path)).replace("'", "''")
         self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
         self._connection.execute(f"set temp_directory = '{path}.tmp'")
-        self._connection.execute(f"attach '{path}' as analytics (read_only); use analytics")
+        self._connection.execute(f"attach '{path}' as analytics (type duckdb, read_only); use analytics")
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

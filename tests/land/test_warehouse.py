@@ -87,9 +87,11 @@ def refused(settings, **options):
     return str(error.value)
 
 
-def test_a_file_that_is_no_warehouse_is_named_and_left_as_it_is(tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("Not a database, but long enough to be looked at. " * 200)
+@pytest.mark.parametrize("name", ["notes.txt", "notes.json", "notes.csv", "notes.parquet"])
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_file_that_is_no_warehouse_is_named_and_left_as_it_is(tmp_path, name, length):
+    file = tmp_path / name
+    file.write_text('{"note": "Not a database, but long enough to be looked at."}\n' * length)
     before = file.read_bytes()
 
     assert str(file) in refused(Settings(_env_file=None, data_dir=tmp_path, warehouse=str(file)))
