@@ -244,6 +244,10 @@ def load_settings() -> Settings:
     """Settings from the environment. Raises WrongUseError that names each variable to fix."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise WrongUseError(".env is not UTF-8 text: save it again with the encoding UTF-8.") from None
+    except OSError as error:
+        raise WrongUseError(f".env cannot be read ({error.strerror}): fix its permissions.") from None
     except ValidationError as error:
         raise WrongUseError(
             "; ".join(

@@ -62,3 +62,25 @@ def test_a_file_is_for_secrets_only(monkeypatch):
     monkeypatch.setenv("NEXUDUS_USERNAME_FILE", "name")
 
     assert load_settings().username is None
+
+
+NAME = "NEXUDUS_USERNAME=zoë@example.com\nNEXUDUS_PAGE_SIZE=7\n"
+
+
+@pytest.mark.parametrize("content", [NAME.encode(), NAME.encode("utf-8-sig"), NAME.replace("\n", "\r\n").encode()])
+def test_an_env_file_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(content)
+
+    settings = load_settings()
+
+    assert (settings.username, settings.page_size) == ("zoë@example.com", 7)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_an_env_file_in_another_encoding_is_said_to_be_one(tmp_path, monkeypatch, encoding):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(NAME.encode(encoding))
+
+    with pytest.raises(WrongUseError, match="save it again with the encoding UTF-8"):
+        load_settings()
