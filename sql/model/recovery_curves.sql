@@ -12,7 +12,7 @@
 --   month_start_date          First day of the month of first failure; null in the rows of all months
 --   is_all_reasons            True in the rows that take all reasons together
 --   first_failure_reason      Why the first attempt failed; null in the rows of all reasons
---   days_since_failure        Whole calendar days since the first failed attempt: 0 to 90
+--   days_since_failure        Whole calendar days since the first failed attempt: 0 to 90; of one month 0 to 28
 --   at_risk_count             Invoices observed on that day and not recovered or refunded before
 --   recovered_count           Those recovered on that day
 --   competing_count           Those refunded on that day
@@ -102,7 +102,7 @@ every_day as (
     union all by name
     select
         *,
-        unnest(range(92)) as days_since_failure,
+        unnest(range(if(is_all_months, 92, 30))) as days_since_failure,
     from scopes
 ),
 
@@ -223,7 +223,7 @@ recovery_curves as (
         case when recovered_ratio is not null then round(least(amount_so_far, 1), 12) end as recovered_amount_ratio,
         rules_version,
     from variances
-    where days_since_failure <= 90
+    where days_since_failure <= if(is_all_months, 90, 28)
 )
 
 select

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.foundation.sql_files import sql_folder
+from pipelines.land.layout import create_tables
 from pipelines.model.building import build, check, prepare
 from pipelines.model.rules import load_rules, store_rules
 from pipelines.model.sql_models import load_models
@@ -104,9 +104,7 @@ def measure(rows: int, folder: Path) -> float:
     """Build and check every model over so many landed rows; print seconds and memory, and return the seconds."""
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute("set threads = 2; set memory_limit = '3GiB'")
-        connection.execute("create schema land")
-        for ddl in sorted(sql_folder("land").glob("*.sql")):
-            connection.execute(ddl.read_text(encoding="utf-8"))
+        create_tables(connection)
         connection.execute(SYNTHESIS.format(rows=rows))
         connection.execute("checkpoint")
         begun, cpu_begun = time.perf_counter(), time.process_time()
