@@ -14,7 +14,7 @@ from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.windows import MINUTE, Window
 
 _WIDEST_ZONE_OFFSET = timedelta(hours=15)
-# Of a server that spoils every fifth answer, one question in 3,000 is spoiled so many times in a row.
+# Of a server that spoils every fifth answer, one question in 3,000 is spoiled five times in a row.
 _TRIES = 5
 
 

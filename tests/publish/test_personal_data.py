@@ -10,10 +10,11 @@ from landed_canaries import CANARIES, WRITTEN
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import load_views
 from pipelines.publish.parquet import publish_parquet
+from pipelines.publish.releases import report_path
 from pipelines.publish.snapshot import open_snapshot
 from pipelines.publish.spreadsheets import export
 from pipelines.settings import utc_now
-from pipelines.show.report import report_path, write_report
+from pipelines.show.report import write_report
 
 SECRETS = {*CANARIES, *(secret for secret, _ in WRITTEN.values())}
 PERSONAL = {
