@@ -109,8 +109,8 @@ def no_waiting(monkeypatch):
         nonlocal now
         now += timedelta(seconds=seconds)
 
-    def client(settings):
-        return NexudusClient(settings, clock=lambda: now, sleep=sleep)
+    def client(settings, **options):
+        return NexudusClient(settings, **options | {"clock": lambda: now, "sleep": sleep})
 
     monkeypatch.setattr("pipelines.land.landed_assets.NexudusClient", client)
 

@@ -1,7 +1,7 @@
 """The queries of dashboard and report: the files of `sql/show`, by name, run with the filters of a view."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,11 @@ class Frame:
     def zone(self) -> str:
         """The reporting zone."""
         return self.snapshot.about.reporting_timezone
+
+    @property
+    def data_until_date(self) -> date:
+        """The last day that there is data of, whichever period is looked at."""
+        return max(period.data_until_date for period in self.choices.periods)
 
     def business(self, business_id: int | None) -> str:
         """The name of a business; of all of them where it is None."""

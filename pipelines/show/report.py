@@ -142,9 +142,11 @@ def _months(frame: Frame) -> Iterator[str]:
 
 
 def _incidents(frame: Frame) -> Iterator[str]:
-    until = frame.view.period.data_until_date
-    incidents = frame.ask("incidents", **{"from": until - _TREND_SPAN}, until=until, limit=_MOST_INCIDENTS)
-    yield "<h2>Incidents of the last three months</h2>"
+    # What lasts has to be seen in the report of the month before it began, too: the findings above speak of it.
+    until = frame.data_until_date
+    start = min(frame.view.period.start_date, until - _TREND_SPAN)
+    incidents = frame.ask("incidents", **{"from": start}, until=until, limit=_MOST_INCIDENTS)
+    yield f"<h2>Incidents since {as_text.day(start)}</h2>"
     if not incidents:
         yield markup.notice("No failure rate rose, no day was beyond chance, no business fell silent.", "good")
         return

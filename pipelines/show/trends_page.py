@@ -27,7 +27,8 @@ def draw(frame: Frame) -> None:
         nothing("No problem entries in this view", "Choose another period, or fewer businesses, currencies and kinds.")
         return
     st.subheader("Incidents")
-    incidents = frame.ask("incidents", **span, limit=_MOST_INCIDENTS)
+    # To the end of the data, whichever period is looked at: the findings of the first page lead here.
+    incidents = frame.ask("incidents", **span | {"until": frame.data_until_date}, limit=_MOST_INCIDENTS)
     if incidents:
         html(
             markup.table("Incidents, those that last first", INCIDENT_COLUMNS, incident_rows(incidents), css="nb-wide")

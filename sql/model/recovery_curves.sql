@@ -228,6 +228,8 @@ recovery_curves as (
 
 select
     * exclude (effective_count),
-    greatest(least(wilson_low(recovered_ratio, effective_count), recovered_ratio), 0) as recovered_low_ratio,
-    least(greatest(wilson_high(recovered_ratio, effective_count), recovered_ratio), 1) as recovered_high_ratio,
+    round(greatest(least(wilson_low(recovered_ratio, effective_count), recovered_ratio), 0), 12) as recovered_low_ratio,
+    round(
+        least(greatest(wilson_high(recovered_ratio, effective_count), recovered_ratio), 1), 12
+    ) as recovered_high_ratio,
 from recovery_curves

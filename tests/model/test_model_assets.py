@@ -25,7 +25,9 @@ def test_defining_the_assets_opens_no_warehouse():
 
     specs = {spec.key: spec for asset in model_assets(SETTINGS, refuse) for spec in asset.specs}
     attempts = specs[asset_key("model.payment_attempts")]
-    assert {dep.asset_key for dep in attempts.deps} == {asset_key("model.history_entries"), asset_key("model.invoices")}
+    assert {dep.asset_key for dep in attempts.deps} == {
+        asset_key(f"model.{name}") for name in ("entry_rules", "history_entries", "invoices")
+    }
     assert attempts.group_name == "model"
     assert attempts.kinds == {"duckdb", "sql"}
     assert attempts.description.startswith("One row per attempt")
