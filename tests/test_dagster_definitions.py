@@ -48,6 +48,8 @@ KEYS = {
         "model/reporting_periods",
         "model/scope_recovery_cohorts",
         "model/unrecognised_entries",
+        "model/wording_coverage",
+        "model/wording_days",
     },
     "publish": {"publish/analytics", "publish/parquet"},
     "record": {"record/outbox"},

@@ -252,6 +252,7 @@ def test_every_published_table_of_the_design_is_there(full):
         "failed_invoice_recoveries",
         "recovery_cohorts",
         "unrecognised_entries",
+        "wording_coverage",
         "sync_windows",
         "data_dictionary",
     } <= set(full.published)

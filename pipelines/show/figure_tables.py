@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from pipelines.model import wording
 from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
@@ -292,8 +293,9 @@ def incident_rows(incidents: list[Row]) -> list[list[Cell | str]]:
 
 
 def findings(frame: Frame, limit: int = 3) -> str:
-    """What went wrong lately, a sentence each; a calm sentence where nothing did."""
+    """What has no rates for want of words, and what went wrong lately; a calm sentence where nothing did."""
+    unknown = "".join(markup.notice(wording.sentence(row), "warning") for row in frame.ask("wording"))
     found = frame.ask("findings", limit=limit)
-    if not found:
+    if not found and not unknown:
         return markup.notice("Nothing unusual of late: no failure rate rose, no business fell silent.", "good")
-    return "".join(markup.notice(row["finding"]) for row in found)
+    return unknown + "".join(markup.notice(row["finding"]) for row in found)

@@ -66,6 +66,9 @@
 --   excluded_attempt_count                            Attempts left out by rule; `excluded_attempts` says why
 --   is_small_sample                                   True under 20 first attempts, or where the attempts are worth
 --                                                     fewer than 20 independent ones: read the interval, not the rate
+--   no_rate_because                                   wording_not_understood where the rates are null because more
+--                                                     than a tenth of what the row rests on is in words that no rule
+--                                                     explains; else null. See `wording_coverage`
 --   rules_version                                     Checksum of the rules that were applied
 -- promises
 --   unique one_row_per_range_and_scope: range_id, is_all_businesses, business_id, currency_code
@@ -88,7 +91,8 @@
 --   holds intervals_are_between_0_and_1: attempt_failure_low_ratio >= 0 and attempt_failure_high_ratio <= 1
 --       and first_attempt_failure_low_ratio >= 0 and first_attempt_failure_high_ratio <= 1
 --   holds effective_attempts_are_attempts: effective_attempt_count <= attempt_count
---   holds no_rate_without_attempts: (attempt_failure_ratio is null) = (attempt_count = 0)
+--   holds no_rate_without_attempts: (attempt_failure_ratio is null)
+--       = (attempt_count = 0 or no_rate_because is not null)
 with
 
 range_days as (select * from model.range_days),
@@ -234,6 +238,22 @@ excluded_sums as (
     )
 ),
 
+-- A row is as far understood as its business ever was, and as its own days: a provider who words things anew since
+-- last week is lost in two years. Few entries on few days are not held against it.
+wording_sums as (
+    select
+        range_days.range_id,
+        grouping(wording.business_id) = 1 as is_all_businesses,
+        wording.business_id,
+        wording.currency_code,
+        sum(columns('_count$'))::bigint as '\0', -- noqa: RF05, RF02
+    from model.wording_days as wording
+    inner join range_days on wording.day_date = range_days.day_date
+    group by grouping sets (
+        (range_days.range_id, wording.business_id, wording.currency_code), (range_days.range_id, wording.currency_code)
+    )
+),
+
 parts as (
     select * from attempt_sums
     union all by name
@@ -244,6 +264,8 @@ parts as (
     select * from pending_sums
     union all by name
     select * from excluded_sums
+    union all by name
+    select * from wording_sums
 ),
 
 -- The parts of a row, with 0 for what is missing.
@@ -258,6 +280,27 @@ sums as (
         sum(columns('_square$'))::double as '\0', -- noqa: RF05, AL08
     from parts
     group by range_id, is_all_businesses, business_id, currency_code
+),
+
+understood_sums as (
+    select
+        sums.*,
+        if(
+            coverage.no_rate_because is not null
+            or (
+                sums.unexplained_entry_count >= 5
+                and (
+                    is_little_understood(sums.unexplained_entry_count, sums.entry_count)
+                    or is_little_understood(sums.unexplained_flagged_entry_count, sums.flagged_entry_count)
+                    or is_little_understood(sums.unexplained_paid_invoice_count, sums.paid_invoice_count)
+                )
+            ),
+            'wording_not_understood',
+            null
+        ) as no_rate_because,
+    from sums
+    left join model.wording_coverage as coverage on sums.business_id = coverage.business_id
+    where sums.attempt_count + sums.pending_count + sums.excluded_attempt_count > 0
 ),
 
 rates as (
@@ -308,79 +351,92 @@ rates as (
             ),
             3
         ) as effective_amount_count,
-    from sums
+    from understood_sums
+),
+
+-- In one place: a rate whose words are not understood is no number.
+told_rates as (
+    select
+        columns(column_name -> not ends_with(column_name, '_ratio')),
+        if(no_rate_because is null, columns('_ratio$'), null) as '\0', -- noqa: RF05
+    from rates
 ),
 
 range_failure_rates as (
     select
-        rates.range_id,
+        told_rates.range_id,
         ranges.from_date,
         ranges.until_date,
         ranges.until_at,
-        rates.is_all_businesses,
-        rates.business_id,
-        rates.currency_code,
-        rates.first_attempt_count,
-        rates.failed_first_attempt_count,
-        rates.first_attempt_failure_ratio,
-        wilson_low(rates.first_attempt_failure_ratio, rates.first_attempt_count) as first_attempt_failure_low_ratio,
-        wilson_high(rates.first_attempt_failure_ratio, rates.first_attempt_count) as first_attempt_failure_high_ratio,
-        rates.first_attempt_amount,
-        rates.failed_first_attempt_amount,
-        rates.first_attempt_amount_failure_ratio,
+        told_rates.is_all_businesses,
+        told_rates.business_id,
+        told_rates.currency_code,
+        told_rates.first_attempt_count,
+        told_rates.failed_first_attempt_count,
+        told_rates.first_attempt_failure_ratio,
         wilson_low(
-            rates.first_attempt_amount_failure_ratio, rates.effective_amount_count
+            told_rates.first_attempt_failure_ratio, told_rates.first_attempt_count
+        ) as first_attempt_failure_low_ratio,
+        wilson_high(
+            told_rates.first_attempt_failure_ratio, told_rates.first_attempt_count
+        ) as first_attempt_failure_high_ratio,
+        told_rates.first_attempt_amount,
+        told_rates.failed_first_attempt_amount,
+        told_rates.first_attempt_amount_failure_ratio,
+        wilson_low(
+            told_rates.first_attempt_amount_failure_ratio, told_rates.effective_amount_count
         ) as first_attempt_amount_failure_low_ratio,
         wilson_high(
-            rates.first_attempt_amount_failure_ratio, rates.effective_amount_count
+            told_rates.first_attempt_amount_failure_ratio, told_rates.effective_amount_count
         ) as first_attempt_amount_failure_high_ratio,
-        rates.attempt_count,
-        rates.failed_attempt_count,
-        rates.succeeded_attempt_count,
-        rates.unflagged_failed_attempt_count,
-        rates.attempt_failure_ratio,
-        wilson_low(rates.attempt_failure_ratio, rates.effective_attempt_count) as attempt_failure_low_ratio,
-        wilson_high(rates.attempt_failure_ratio, rates.effective_attempt_count) as attempt_failure_high_ratio,
-        rates.effective_attempt_count,
-        rates.attempted_invoice_count,
-        rates.failed_invoice_count,
-        rates.invoice_failure_ratio,
-        rates.attempted_amount,
-        rates.failed_amount,
-        rates.amount_failure_ratio,
-        rates.no_method_first_attempt_count,
-        rates.no_method_first_attempt_amount,
-        rates.no_method_attempt_count,
-        rates.with_method_first_attempt_failure_ratio,
+        told_rates.attempt_count,
+        told_rates.failed_attempt_count,
+        told_rates.succeeded_attempt_count,
+        told_rates.unflagged_failed_attempt_count,
+        told_rates.attempt_failure_ratio,
+        wilson_low(told_rates.attempt_failure_ratio, told_rates.effective_attempt_count) as attempt_failure_low_ratio,
+        wilson_high(told_rates.attempt_failure_ratio, told_rates.effective_attempt_count) as attempt_failure_high_ratio,
+        told_rates.effective_attempt_count,
+        told_rates.attempted_invoice_count,
+        told_rates.failed_invoice_count,
+        told_rates.invoice_failure_ratio,
+        told_rates.attempted_amount,
+        told_rates.failed_amount,
+        told_rates.amount_failure_ratio,
+        told_rates.no_method_first_attempt_count,
+        told_rates.no_method_first_attempt_amount,
+        told_rates.no_method_attempt_count,
+        told_rates.with_method_first_attempt_failure_ratio,
         wilson_low(
-            rates.with_method_first_attempt_failure_ratio, rates.with_method_count
+            told_rates.with_method_first_attempt_failure_ratio, told_rates.with_method_count
         ) as with_method_first_attempt_failure_low_ratio,
         wilson_high(
-            rates.with_method_first_attempt_failure_ratio, rates.with_method_count
+            told_rates.with_method_first_attempt_failure_ratio, told_rates.with_method_count
         ) as with_method_first_attempt_failure_high_ratio,
-        rates.with_method_first_attempt_amount_failure_ratio,
-        rates.with_method_attempt_failure_ratio,
-        rates.automatic_first_attempt_count,
-        rates.failed_automatic_first_attempt_count,
-        rates.automatic_first_attempt_amount,
-        rates.failed_automatic_first_attempt_amount,
-        rates.automatic_attempt_count,
-        rates.failed_automatic_attempt_count,
-        rates.automatic_first_attempt_failure_ratio,
+        told_rates.with_method_first_attempt_amount_failure_ratio,
+        told_rates.with_method_attempt_failure_ratio,
+        told_rates.automatic_first_attempt_count,
+        told_rates.failed_automatic_first_attempt_count,
+        told_rates.automatic_first_attempt_amount,
+        told_rates.failed_automatic_first_attempt_amount,
+        told_rates.automatic_attempt_count,
+        told_rates.failed_automatic_attempt_count,
+        told_rates.automatic_first_attempt_failure_ratio,
         wilson_low(
-            rates.automatic_first_attempt_failure_ratio, rates.automatic_first_attempt_count
+            told_rates.automatic_first_attempt_failure_ratio, told_rates.automatic_first_attempt_count
         ) as automatic_first_attempt_failure_low_ratio,
         wilson_high(
-            rates.automatic_first_attempt_failure_ratio, rates.automatic_first_attempt_count
+            told_rates.automatic_first_attempt_failure_ratio, told_rates.automatic_first_attempt_count
         ) as automatic_first_attempt_failure_high_ratio,
-        rates.automatic_first_attempt_amount_failure_ratio,
-        rates.automatic_attempt_failure_ratio,
-        rates.pending_count,
-        rates.excluded_attempt_count,
-        rates.first_attempt_count < 20 or coalesce(rates.effective_attempt_count, 0) < 20 as is_small_sample,
+        told_rates.automatic_first_attempt_amount_failure_ratio,
+        told_rates.automatic_attempt_failure_ratio,
+        told_rates.pending_count,
+        told_rates.excluded_attempt_count,
+        told_rates.first_attempt_count < 20 or coalesce(told_rates.effective_attempt_count, 0) < 20 as is_small_sample,
+        told_rates.no_rate_because,
         versions.rules_version,
-    from rates
-    inner join ranges on rates.range_id = ranges.range_id
+    from told_rates
+    inner join ranges on told_rates.range_id = ranges.range_id
     cross join versions
 )
 

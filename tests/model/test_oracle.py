@@ -17,7 +17,7 @@ TEXTS = {
     EXPIRED: "failed",
     NO_MANDATE: "failed",
     IN_FLIGHT: "pending",
-    "Note": None,
+    "AWAITING: GoCardless requested regular payment subscription.": None,
 }
 AMOUNTS = ["0.1", "0.3", "19.99", "1500", "12.345", "99999999999999.9999", "0", None]
 AS_OF = START + timedelta(days=120)

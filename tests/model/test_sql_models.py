@@ -43,6 +43,7 @@ PUBLISHED = {
     "failed_invoice_recoveries",
     "recovery_cohorts",
     "unrecognised_entries",
+    "wording_coverage",
 }
 
 
