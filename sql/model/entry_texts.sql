@@ -34,24 +34,36 @@ entries as not materialized (select * from land.coworker_invoice_histories),
 
 rules as (select * from model.entry_rules),
 
-texts as materialized (
+distinct_texts as (
     select distinct
         name,
         description,
         coalesce(is_problem, false) as is_problem,
-        wording_of(coalesce(name, '')) as name_wording,
-        wording_of(description) as wording,
     from entries
 ),
 
-wordings as materialized (
+texts as materialized (
+    select
+        *,
+        wording_of(coalesce(name, '')) as name_wording,
+        wording_of(description) as wording,
+    from distinct_texts
+),
+
+distinct_wordings as (
     select distinct
         name_wording,
         wording,
         is_problem,
+    from texts
+),
+
+wordings as materialized (
+    select
+        *,
         plain_words(name_wording) as title,
         plain_words(coalesce(wording, '')) as words,
-    from texts
+    from distinct_wordings
 ),
 
 -- The first words that say an outcome and nothing else, and what comes after them.
@@ -227,11 +239,13 @@ people as (
 
 name_words as (select distinct unnest(name_words(people_of(full_name, bill_to_name, updated_by))) as word from people),
 
+wordings_alone as (select distinct wording from wordings),
+
 masked_wordings as (
     select
         wording,
         mask_numbers(wording) as masked_description,
-    from (select distinct wording from wordings) as distinct_wordings
+    from wordings_alone
 ),
 
 description_words as (

@@ -8,7 +8,7 @@ create or replace temp macro wording_of(text) as regexp_replace(
             then regexp_replace(text, '[^\s@<>()\[\]",;:]+@[^\s@<>()\[\]",;:]*[\pL\pN]', '<email>', 'g')
         else text
     end,
-    '[\pL\pM_]*\pN[\pL\pM\pN_]*(?:[.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)+|(?:[\pL\pM_]*\pN){6,}[\pL\pM\pN_]*', '#', 'g'
+    '[\pL\pM_]*\pN[\pL\pM\pN_]*(?:[.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)+|(?:[\pL\pM_]*\pN){5,}[\pL\pM\pN_]*', '#', 'g'
 );
 
 -- Lower case, without accents, in the letters in which the words of sql/rules are compared.
