@@ -148,7 +148,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     from pipelines.land.invoice_access import invoice_state  # noqa: PLC0415 - see demo
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
-    from pipelines.model import wording  # noqa: PLC0415 - see demo
+    from pipelines.model import wording_warnings  # noqa: PLC0415 - see demo
     from pipelines.publish import releases  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
 
@@ -162,7 +162,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         start = datetime.combine(settings.history_start, time(), UTC)
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
         invoices = invoice_state(connection, settings)
-        unknown_words = list(wording.warnings(connection))
+        unknown_words = list(wording_warnings.warnings(connection))
     state = msgspec.structs.replace(
         state,
         invoices=invoices.sentence,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pipelines.model import wording
+from pipelines.model import wording_warnings
 from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
@@ -294,7 +294,7 @@ def incident_rows(incidents: list[Row]) -> list[list[Cell | str]]:
 
 def findings(frame: Frame, limit: int = 3) -> str:
     """What has no rates for want of words, and what went wrong lately; a calm sentence where nothing did."""
-    unknown = "".join(markup.notice(wording.sentence(row), "warning") for row in frame.ask("wording"))
+    unknown = "".join(markup.notice(wording_warnings.sentence(row), "warning") for row in frame.ask("wording"))
     found = frame.ask("findings", limit=limit)
     if not found and not unknown:
         return markup.notice("Nothing unusual of late: no failure rate rose, no business fell silent.", "good")

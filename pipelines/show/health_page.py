@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pipelines.model import wording
+from pipelines.model import wording_warnings
 from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
@@ -62,7 +62,7 @@ def draw(frame: Frame) -> None:
             ],
         )
     )
-    html("".join(markup.notice(wording.sentence(row), "warning") for row in frame.ask("wording")))
+    html("".join(markup.notice(wording_warnings.sentence(row), "warning") for row in frame.ask("wording")))
     _unrecognised(frame)
 
 

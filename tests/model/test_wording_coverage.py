@@ -3,7 +3,7 @@
 import pytest
 from given import NO_FUNDS, START, SUCCESS, entry, land, model, row, rows
 
-from pipelines.model import wording
+from pipelines.model import wording_warnings
 
 CZECH = "Platba byla přijata."
 
@@ -64,10 +64,10 @@ def test_words_that_changed_last_month_take_that_month_away(warehouse):
 
 
 def test_the_warning_says_which_business_which_wording_how_many_and_what_to_do(warehouse):
-    assert list(wording.warnings(warehouse)) == []
+    assert list(wording_warnings.warnings(warehouse)) == []
     land(warehouse, *month(2, CZECH, range(60)))
     model(warehouse)
-    (said,) = wording.warnings(warehouse)
+    (said,) = wording_warnings.warnings(warehouse)
     assert said.startswith("Business 2 has no failure rates: 40 of 40 paid invoices (100%) have their success")
     assert f'"Payment Result: {CZECH}" (40 times)' in said
     assert "nexudus-billing rules explain" in said
