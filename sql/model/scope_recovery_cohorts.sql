@@ -20,8 +20,8 @@
 --   recovery_ratio                   recovered_invoice_count / failed_invoice_count, so far
 --   recovery_amount_ratio            recovered_amount / failed_amount, so far
 --   median_days_to_recover           Median of days_to_recover over the recovered invoices
---   half_recovered_days              First day by which half of all failed invoices is recovered; null where not within 28
---                                       days
+--   half_recovered_days              First day by which half of all failed invoices is recovered; null where not
+--                                       within 28 days
 --   recovered_1_day_ratio            Share recovered within 1 day (Aalen-Johansen)
 --   recovered_1_day_low_ratio        Lower end of its 95 % interval
 --   recovered_1_day_high_ratio       Upper end of its 95 % interval
