@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 from command_line import run_here
+from fault_matrix import PAGE, matrix
 
 from pipelines import cli
 from pipelines.settings import settings_as_markdown
@@ -89,6 +90,10 @@ def test_every_command_has_a_row_in_the_table():
 
 def test_the_table_of_settings_is_made_of_the_settings_themselves():
     assert settings_as_markdown() in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_faults_is_made_of_the_marks_of_the_tests():
+    assert matrix() == PAGE.read_text(encoding="utf-8"), "run `uv run python tests/fault_matrix.py`"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -66,6 +66,7 @@ def show_another_business(landed, count=30):
         sandbox.store.insert(invoice_id, "Payment Result", "", created_on=at, updated_on=at)
 
 
+@pytest.mark.fault("every answer empty: access is granted a day later", "first sync", "exact after the next run")
 def test_a_login_that_is_granted_access_a_day_later_gets_everything(landed):
     landed.sandbox.faults.inject("empty", times=2)
     landed.sync()
@@ -77,6 +78,7 @@ def test_a_login_that_is_granted_access_a_day_later_gets_everything(landed):
     assert landed.lacks() == set()
 
 
+@pytest.mark.fault("entries of a business become visible later", "between two syncs", "exact after the next run")
 def test_a_business_whose_entries_become_visible_later_is_found_at_the_next_sync(landed):
     landed.sync()
     show_another_business(landed)
@@ -101,6 +103,7 @@ def test_it_is_found_although_entries_were_deleted_that_no_comparison_has_found_
     assert landed.lacks() == set()
 
 
+@pytest.mark.fault("one answer is empty", "any moment of a first sync", "exact")
 @pytest.mark.parametrize("after", range(1, 60, 6))
 def test_an_empty_answer_at_any_moment_of_a_first_sync_loses_nothing(landed, after):
     landed.sandbox.faults.inject("empty", after=after)
