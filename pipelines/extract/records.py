@@ -105,7 +105,9 @@ _identified = msgspec.json.Decoder(_Identified, strict=False)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _YES, _NO = Raw(b"true"), Raw(b"false")
 _NOTHING = (b"null", b'""', b"false")
-_TOO_FINE = re.compile(rb"(T\d\d:\d\d:\d\d\.\d{6})\d+")
+# .NET's last tenth of a microsecond of a second, 23:59:59.9999999, would be rounded into the next day, or beyond 9999.
+_LAST_OF_SECOND = b".999999"
+_TOO_FINE = re.compile(rb'("\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.999999)\d+(?=(?:Z|[+-]\d\d:?\d\d)?")')
 
 
 class Contract:
@@ -139,10 +141,11 @@ class Contract:
             raw = self._reduced(raw)
         try:
             raw.decode()  # what lies in fields that are kept as they came is not looked at below
+            finest = _TOO_FINE.sub(rb"\1", raw) if _LAST_OF_SECOND in raw else raw
             try:
-                record = self._decoder.decode(raw)
+                record = self._decoder.decode(finest)
             except msgspec.ValidationError:
-                record = self._decoded_with_care(raw)
+                record = self._decoded_with_care(finest)
             self._settle_instants(record)
             self._check(record)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError) as error:
@@ -165,9 +168,8 @@ class Contract:
         )
 
     def _decoded_with_care(self, raw: bytes) -> Record:
-        """The slow way, for unknown fields, for '' where null is meant, and for the latest time that .NET knows."""
-        # Its latest instant, 9999-12-31T23:59:59.9999999, would be rounded beyond the calendar.
-        fields = _fields.decode(_TOO_FINE.sub(rb"\1", raw))
+        """The slow way, for unknown fields and for '' where null is meant."""
+        fields = _fields.decode(raw)
         known = {
             name: value
             for name, value in fields.items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import duckdb
@@ -47,10 +47,10 @@ class PullReport:
 
     @property
     def pulled(self) -> str:
-        """The ranges that were read, for a person."""
+        """The ranges that were read, in UTC, for a person. The ledger's come in the time zone of this machine."""
         return ", ".join(
             ("" if axis is UPDATED_ON else f"{axis.name} ")
-            + f"{window.start:%Y-%m-%dT%H:%M} to {window.end:%Y-%m-%dT%H:%M}"
+            + f"{window.start.astimezone(UTC):%Y-%m-%dT%H:%M} to {window.end.astimezone(UTC):%Y-%m-%dT%H:%M} UTC"
             for axis, window in self.windows
         )
 

@@ -10,7 +10,9 @@
 --   gap_count               Ranges that are missing, listed in sync_gaps
 --   entry_count             Live history entries
 --   deleted_entry_count     Entries that are gone from the API
---   rejected_record_count   Records that broke the API's contract and were set aside
+--   rejected_record_count   Records that broke the API's contract and were set aside: they are in no figure
+--   rejected_amount_count   Those whose amount does not fit, for instance one with more than four decimals
+--   no_invoice_entry_count  Live entries that name no invoice: they are in no figure of invoices
 --   first_entry_at          When the oldest live entry was made
 --   last_entry_at           When the newest live entry was made
 --   rules_version           Checksum of the entry rules that were applied
@@ -83,6 +85,7 @@ coverage as (
 counts as (
     select
         count(*) as entry_count,
+        count(*) filter (where invoice_id is null) as no_invoice_entry_count,
         min(created_at) as first_entry_at,
         max(created_at) as last_entry_at,
     from entries
@@ -90,7 +93,12 @@ counts as (
 
 deletions as (select count(deleted_at) as deleted_entry_count from landed),
 
-rejections as (select count(*) as rejected_record_count from rejected),
+rejections as (
+    select
+        count(*) as rejected_record_count,
+        count(*) filter (where contains(reason, 'DECIMAL(18,4)')) as rejected_amount_count,
+    from rejected
+),
 
 invoice_coverage as (select max(to_at) as invoices_read_until_at from invoice_windows),
 
@@ -122,6 +130,8 @@ select
     counts.entry_count,
     deletions.deleted_entry_count,
     rejections.rejected_record_count,
+    rejections.rejected_amount_count,
+    counts.no_invoice_entry_count,
     counts.first_entry_at,
     counts.last_entry_at,
     versions.rules_version,

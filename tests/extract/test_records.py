@@ -261,6 +261,19 @@ def test_the_latest_time_that_dot_net_knows_is_read():
     assert record.coworker_invoice_due_date == datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
+def test_the_last_instant_of_a_day_stays_in_that_day():
+    record = HISTORIES.contract.read(
+        wire(
+            CreatedOn="2025-03-31T23:59:59.9999999Z",
+            CoworkerInvoicePaidOn="2025-03-31T23:59:59.9999996",
+            Description="Due 2025-03-31T23:59:59.9999999",
+        )
+    )
+
+    assert record.created_on == record.coworker_invoice_paid_on == at(2025, 3, 31, 23, 59, 59, 999999)
+    assert record.description == "Due 2025-03-31T23:59:59.9999999"
+
+
 def test_json_nested_without_end_is_refused_in_a_sentence():
     with pytest.raises(EnvelopeError, match="not the documented envelope"):
         decode_search(b'{"Records": ' + b"[" * 100_000, ANSWERED_AT, HISTORIES.contract)

@@ -107,6 +107,17 @@ def test_an_older_row_never_replaces_a_newer_however_late_it_is_seen(warehouse):
     assert counts == RowCounts(same=1)
 
 
+def test_a_payment_seen_days_after_updated_on_went_back_is_landed(warehouse):
+    day = 24 * 60
+    land(warehouse, wire(UpdatedOn="2025-02-01T00:00:00Z", CoworkerInvoicePaid=False), seen=0)
+
+    land(warehouse, wire(UpdatedOn="2025-01-01T00:00:00Z", CoworkerInvoicePaid=True), seen=3 * day)
+    assert rows(warehouse, "coworker_invoice_paid, seen_at") == [(True, at(3 * day))]
+
+    land(warehouse, wire(UpdatedOn="2025-02-01T00:00:00Z", CoworkerInvoicePaid=False), seen=0)
+    assert rows(warehouse, "coworker_invoice_paid, seen_at") == [(True, at(3 * day))]
+
+
 def test_of_the_same_updated_on_the_one_seen_later_counts(warehouse):
     land(warehouse, wire(CoworkerInvoicePaid=False), seen=0)
 

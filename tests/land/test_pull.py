@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,7 @@ from pipelines.extract.histories import HISTORIES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps
 from pipelines.land import ledger
 from pipelines.land import pull as pulling
-from pipelines.land.pull import Pull, close_before_first_entry
+from pipelines.land.pull import Pull, PullReport, close_before_first_entry
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.knobs import make_knobs
 from pipelines.sandbox.operators import make_operator
@@ -226,3 +226,10 @@ def test_a_pull_and_a_quiet_one_are_exact_however_the_server_behaves(start_sandb
     assert sandbox.store.changes.total() > 0
     (rejected,) = warehouse.execute("select count(*) from land.rejected_records").fetchone()
     assert rejected == 0
+
+
+def test_what_was_read_is_told_in_utc_whatever_the_clock_of_the_machine():
+    tokyo = timezone(timedelta(hours=9))
+    window = Window(datetime(2025, 3, 1, 8, tzinfo=tokyo), datetime(2025, 3, 1, 9, 30, tzinfo=tokyo))
+
+    assert PullReport(windows=[(UPDATED_ON, window)]).pulled == "2025-02-28T23:00 to 2025-03-01T00:30 UTC"

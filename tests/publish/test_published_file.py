@@ -7,6 +7,8 @@ import stat
 import duckdb
 import pytest
 
+from pipelines.extract.histories import HISTORIES
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.publish.releases import manifest_path, releases_folder
 
 
@@ -46,6 +48,26 @@ def test_about_is_one_row_that_says_what_the_file_rests_on(publish_once):
         ("2025-04-16 09:00:00+00", "2025-04-17 09:00:00+00")
     ]
     assert ask(file, "select run_id, row_count, request_count from sync_runs") == [("run-1", 600, 4)]
+
+
+def test_about_counts_what_no_figure_can_count(publish_once, warehouse):
+    raw = {"Id": 1, "UpdatedOn": "2025-03-01T00:00:00Z", "CoworkerInvoiceId": 1, "CoworkerInvoiceTotalAmount": 0.12345}
+    refused = HISTORIES.contract.read(json.dumps(raw).encode())
+    warehouse.execute("begin")
+    try:
+        warehouse.execute(
+            "insert into land.rejected_records by name select $entity as entity, $reason as reason",
+            {"entity": HISTORIES.name, "reason": refused.reason},
+        )
+        warehouse.execute(
+            "insert into model.history_entries by name"
+            " select * replace (entry_id + 1000000 as entry_id, null as invoice_id) from model.history_entries limit 2"
+        )
+        counts = "rejected_record_count, rejected_amount_count, no_invoice_entry_count"
+        sql = (sql_folder("publish") / "about.sql").read_text(encoding="utf-8")
+        assert warehouse.execute(f"select {counts} from ({sql}\n)").fetchall() == [(1, 1, 2)]
+    finally:
+        warehouse.execute("rollback")
 
 
 def test_nothing_of_the_making_is_left_beside_the_file(publish_once, target):
