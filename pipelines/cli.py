@@ -357,6 +357,45 @@ def export(
         err.print(sentence, highlight=False, markup=False)
 
 
+rules_app = typer.Typer(help="Check, explain and try the rules that say what an entry means.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+
+
+@rules_app.command("check")
+def rules_check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of changed files; without it, the rules in use alone.")
+    ] = None,
+) -> None:
+    """Read every file of rules, and judge the example that stands beside each rule and phrase."""
+    from pipelines.command import rules_verbs  # noqa: PLC0415 - see demo
+
+    rules_verbs.check_rules(folder)
+
+
+@rules_app.command("explain")
+def rules_explain(
+    text: Annotated[str, typer.Argument(help="Text of the entry.")],
+    name: Annotated[str, typer.Option(help="Title of the entry.")] = "Payment Result",
+    *,
+    problem: Annotated[bool, typer.Option("--problem", help="The entry is flagged as a problem.")] = False,
+) -> None:
+    """Show what a text means, which rule decides that, and which were passed over."""
+    from pipelines.command import rules_verbs  # noqa: PLC0415 - see demo
+
+    rules_verbs.explain_text(text, name, is_problem=problem)
+
+
+@rules_app.command("try")
+def rules_try(
+    folder: Annotated[Path, typer.Argument(help="Folder of changed files, laid out as sql/rules.")],
+) -> None:
+    """Show what other rules would change in the synced data: entries, rates, what stays unknown. Changes nothing."""
+    from pipelines.command import rules_verbs  # noqa: PLC0415 - see demo
+
+    rules_verbs.try_folder(load_settings(), folder)
+
+
 @app.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},

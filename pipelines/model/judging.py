@@ -1,6 +1,7 @@
 """What given texts mean by given rules: the very SQL of `entry_texts`, on a table in memory that holds these texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -31,13 +32,25 @@ class Verdict:
 
 def judge(book: RuleBook, texts: Iterable[Text]) -> dict[Text, Verdict]:
     """Each text (title, description, problem flag) → its verdict."""
+    with judged(book, texts) as connection:
+        return verdicts(connection)
+
+
+def verdicts(connection: duckdb.DuckDBPyConnection) -> dict[Text, Verdict]:
+    """What `judged` has found out."""
+    return {row[:3]: Verdict(*row[3:]) for row in connection.execute(_VERDICTS).fetchall()}
+
+
+@contextmanager
+def judged(book: RuleBook, texts: Iterable[Text]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the rules and with `model.entry_texts` of these texts."""
     asked = sorted(set(texts))
     with duckdb.connect() as connection:
         building.prepare(connection)
         store_rules(connection, book)
         connection.execute(_LANDED, [[row[0] for row in asked], [row[1] for row in asked], [row[2] for row in asked]])
         building.build(connection, next(model for model in load_models() if model.name == "entry_texts"))
-        return {row[:3]: Verdict(*row[3:]) for row in connection.execute(_VERDICTS).fetchall()}
+        yield connection
 
 
 _LANDED = """

@@ -78,6 +78,23 @@ def rule_files(name: str, folder: Path | None) -> list[Path]:
     return [found[each] for each in sorted(found)]
 
 
+def refuse_strangers(folder: Path) -> None:
+    """Raises WrongUseError where a folder of rules has no file of rules, or a CSV file that nothing would read."""
+    if not folder.is_dir():
+        raise WrongUseError(f"{folder}: there is no such folder; put changed copies of files of sql/rules there.")
+    base = sql_folder("rules")
+    known = {path.name for path in base.glob("*.csv")}
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*.csv"))
+    for path in found:
+        if str(path) not in known and str(path.parent) not in ("words", "codes"):
+            raise WrongUseError(
+                f"{folder / path}: is no file of rules; they are {', '.join(sorted(known))} and the files in words/ "
+                "and codes/, in folders as in sql/rules."
+            )
+    if not found:
+        raise WrongUseError(f"{folder}: has no CSV file; put changed copies of files of sql/rules there.")
+
+
 def lines(path: Path, columns: list[str]) -> Iterator[Line]:
     """The lines of a file, in order, without those that are empty. Raises WrongUseError."""
     try:

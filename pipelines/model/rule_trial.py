@@ -1,0 +1,173 @@
+"""What other rules would make of the landed entries: both built from the same rows, aside, and compared."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipelines.foundation.duckdb_errors import quoted
+from pipelines.foundation.telling import Tell
+from pipelines.model import building
+from pipelines.model.rules import RuleBook, store_rules
+from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.settings import Settings
+
+_ASKED = {"model.payment_attempts", "model.wording_coverage", "model.unrecognised_entries"}
+_LANDED = ("coworker_invoice_histories", "windows", "reconciliations", "business_names")
+_CHANGES = """
+select
+    before.kind,
+    before.failure_reason,
+    after.kind,
+    after.failure_reason,
+    before.is_understood,
+    after.is_understood,
+    before.name,
+    before.description_pattern,
+    count(*) as entry_count
+from before.model.history_entries as before
+inner join after.model.history_entries as after on before.entry_id = after.entry_id
+where (before.kind, before.failure_reason, before.is_understood)
+    is distinct from (after.kind, after.failure_reason, after.is_understood)
+group by all
+order by entry_count desc, before.name, before.description_pattern
+"""
+_RATES = """
+with
+rates as (
+    select
+        attempts.business_id,
+        attempts.currency_code,
+        count(*) as attempt_count,
+        count(*) filter (where attempts.outcome = 'failed') as failed_attempt_count,
+        any_value(coverage.no_rate_because) as no_rate_because,
+        if(
+            any_value(coverage.no_rate_because) is null,
+            count(*) filter (where attempts.is_first_attempt and attempts.outcome = 'failed')
+            / count(*) filter (where attempts.is_first_attempt),
+            null
+        ) as first_attempt_failure_ratio,
+    from {0}.model.payment_attempts as attempts
+    left join {0}.model.wording_coverage as coverage
+        on attempts.business_id is not distinct from coverage.business_id
+    group by attempts.business_id, attempts.currency_code
+)
+select * from rates
+"""
+_MOVED = f"""
+select
+    coalesce(names.business_name, 'Business ' || business_id, 'no business') as business_name,
+    currency_code,
+    before.first_attempt_failure_ratio,
+    after.first_attempt_failure_ratio,
+    coalesce(before.attempt_count, 0),
+    coalesce(after.attempt_count, 0),
+    coalesce(before.failed_attempt_count, 0),
+    coalesce(after.failed_attempt_count, 0),
+    before.no_rate_because,
+    after.no_rate_because
+from ({_RATES.format("before")}) as before
+full join ({_RATES.format("after")}) as after using (business_id, currency_code)
+left join after.land.business_names as names using (business_id)
+where before is distinct from after
+order by business_id, currency_code
+"""  # noqa: S608 - our own text
+_UNKNOWN = """
+select name, description_pattern, is_problem, entry_count from after.model.unrecognised_entries order by frequency_rank
+"""
+
+
+@dataclass(frozen=True)
+class ChangedEntries:
+    """Entries of one title and text pattern that other rules take for something else."""
+
+    old_kind: str
+    old_reason: str | None
+    new_kind: str
+    new_reason: str | None
+    was_understood: bool
+    is_understood: bool
+    name: str | None
+    pattern: str | None
+    entry_count: int
+
+
+@dataclass(frozen=True)
+class MovedRate:
+    """A business and currency whose rate over all of its history is another by the other rules. Ratios are 0 to 1."""
+
+    business_name: str
+    currency_code: str | None
+    old_ratio: float | None
+    new_ratio: float | None
+    old_attempt_count: int
+    new_attempt_count: int
+    old_failed_count: int
+    new_failed_count: int
+    old_no_rate_because: str | None
+    new_no_rate_because: str | None
+
+
+@dataclass(frozen=True)
+class UnknownWording:
+    """A wording that no rule explains, by the other rules."""
+
+    name: str | None
+    pattern: str | None
+    is_problem: bool
+    entry_count: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How figures by other rules differ from those by today's, each list with the most frequent, or by business."""
+
+    entry_count: int
+    changes: list[ChangedEntries]
+    rates: list[MovedRate]
+    unknown: list[UnknownWording]
+
+
+def try_rules(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, books: tuple[RuleBook, RuleBook], tell: Tell
+) -> Trial:
+    """Builds what decides the rates by the rules of today and by others, beside a warehouse that is only read."""
+    with tempfile.TemporaryDirectory(prefix="rules-") as folder, _aside(connection, Path(folder)):
+        for side, book in zip(("before", "after"), books, strict=True):
+            connection.execute(f"use {side}")
+            building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
+            store_rules(connection, book)
+            for model in _behind(_ASKED):
+                tell(building.BuiltModel(model, building.build(connection, model), ()))
+        ((count,),) = connection.execute("select count(*) from after.model.history_entries").fetchall()
+        return Trial(
+            count,
+            [ChangedEntries(*row) for row in connection.execute(_CHANGES).fetchall()],
+            [MovedRate(*row) for row in connection.execute(_MOVED).fetchall()],
+            [UnknownWording(*row) for row in connection.execute(_UNKNOWN).fetchall()],
+        )
+
+
+@contextmanager
+def _aside(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    """Two databases in a folder of their own, which show the warehouse's landed rows as their own."""
+    ((warehouse,),) = connection.execute("select current_database()").fetchall()
+    for side in ("before", "after"):
+        connection.execute(f"attach {quoted(str(folder / f'{side}.duckdb'))} as {side}; create schema {side}.land")
+        for table in _LANDED:
+            connection.execute(f"create view {side}.land.{table} as from {warehouse}.land.{table}")
+    try:
+        yield
+    finally:
+        connection.execute(f"use {warehouse}; detach before; detach after")
+
+
+def _behind(tables: set[str]) -> list[SqlModel]:
+    """The models of these tables and all that they read, in order."""
+    models, wanted = load_models(), set(tables)
+    for model in reversed(models):
+        wanted |= model.upstream if model.table in wanted else set()
+    return [model for model in models if model.table in wanted]
