@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from pipelines.errors import BrokenPromiseError
+from pipelines.extract.repair import repaired
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """What a BIGINT holds."""
@@ -148,7 +149,7 @@ class Contract:
                 record = self._decoded_with_care(finest)
             self._settle_instants(record)
             self._check(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, RecursionError) as error:
             return RejectedRecord(raw=raw, reason=str(error), id=_id_of(raw))
         record.raw = raw
         return record
@@ -231,32 +232,26 @@ def decode_search(body: bytes, answered_at: datetime, contract: Contract) -> Sea
     )
 
 
-# Half of a surrogate pair, as a text cut in the middle of an emoji has it; whole pairs and other escapes are kept.
-_LONE_SURROGATE = re.compile(
-    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(\\.)", re.DOTALL
-)
-
-
 def _decode_envelope(body: bytes) -> _Envelope:
     try:
         return _envelope.decode(body)
-    except msgspec.DecodeError:
-        # One such text would otherwise make its whole page unreadable, on every try.
-        repaired = _LONE_SURROGATE.sub(lambda found: found[1] or found[2] or rb"\ufffd", body)
-        if repaired == body:
-            raise
-        return _envelope.decode(repaired)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _envelope.decode(repaired(body))
 
 
 def _id_of(raw: bytes) -> int | None:
     try:
         return _identified.decode(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def _likely_cause(body: bytes) -> str:
-    start = body.lstrip()[:200].lower()
-    if start.startswith((b"<!doctype", b"<html")):
+    text = body.strip()
+    if text[:200].lower().startswith((b"<!doctype", b"<html")):
         return "an HTML page came instead: check NEXUDUS_BASE_URL, the login, and any proxy between"
+    if text.startswith(b"{") and text.endswith(b"}"):
+        return "it is whole, but not what the API documents: check NEXUDUS_BASE_URL, and look for a newer version"
     return "it was cut short or is another program's answer: check NEXUDUS_BASE_URL, and try again later"

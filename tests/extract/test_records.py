@@ -238,6 +238,7 @@ def test_a_body_that_is_not_the_envelope_is_refused_and_the_likely_cause_named(b
         decode_search(body, ANSWERED_AT, HISTORIES.contract)
 
 
+@pytest.mark.fault("half an emoji in a text", "any answer", "exact")
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -253,6 +254,67 @@ def test_half_an_emoji_does_not_make_its_page_unreadable(written, read):
     first, second = decode_search(body, ANSWERED_AT, HISTORIES.contract).records
 
     assert (first.description, second.description) == ("FAILED: Insufficient funds.", read)
+
+
+@pytest.mark.fault("raw newline, NUL, control character, stray backslash in a text", "any answer", "exact")
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(b"a\nb\r\tc", "a\nb\r\tc"), (b"a\0b", "a\0b"), (b"\x1b[0m", "\x1b[0m"), (rb"C:\xyz \' \\n", "C:\\xyz \\' \\n")],
+)
+def test_characters_that_json_wants_escaped_do_not_make_their_page_unreadable(written, read):
+    body = answer(wire(), wire(Id=2, Description="@").replace(b"@", written))
+
+    first, second = decode_search(body, ANSWERED_AT, HISTORIES.contract).records
+
+    assert (first.description, second.description) == ("FAILED: Insufficient funds.", read)
+
+
+@pytest.mark.fault("NaN or Infinity for a number", "any answer", "warned of")
+@pytest.mark.parametrize("written", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_is_none_sets_its_record_aside_and_only_where_a_number_is_wanted(written):
+    amount, unknown = (
+        wire(**{field: "@"}).replace(b'"@"', written) for field in ("CoworkerInvoiceTotalAmount", "Surcharge")
+    )
+
+    read = decode_search(answer(wire(), amount, unknown), ANSWERED_AT, HISTORIES.contract)
+
+    assert len(read.records) == 2
+    assert read.records[1].extra == b'{"Surcharge":"%s"}' % written
+    assert [(record.id, record.reason.split()[0]) for record in read.rejected] == [
+        (RECORD["Id"], "CoworkerInvoiceTotalAmount")
+    ]
+
+
+@pytest.mark.fault("a value nested 1,500 deep, or 100,000", "any answer", "exact")
+@pytest.mark.parametrize("depth", [1_500, 100_000])
+@pytest.mark.parametrize("field", ["CustomFields", "Nested"])
+def test_a_value_nested_without_end_is_kept_as_a_text(field, depth):
+    deep = b"[" * depth + b"1" + b"]" * depth
+    body = answer(wire(), wire(**{field: "@"}).replace(b'"@"', deep))
+
+    first, second = decode_search(body, ANSWERED_AT, HISTORIES.contract).records
+
+    kept = bytes(second.custom_fields) if field == "CustomFields" else second.extra
+    assert kept.count(b"[") == depth
+    assert first.description == second.description
+
+
+@pytest.mark.fault("byte order mark, UTF-16, NULs after the end", "any answer", "exact")
+@pytest.mark.parametrize(("coding", "after"), [("utf-8-sig", ""), ("utf-16", ""), ("utf-8", "\0\0")])
+def test_a_body_in_another_coding_is_read(coding, after):
+    body = (answer(wire()).decode() + after).encode(coding)
+
+    assert len(decode_search(body, ANSWERED_AT, HISTORIES.contract).records) == 1
+
+
+def test_a_whole_body_is_never_called_cut_short():
+    with pytest.raises(EnvelopeError, match="it is whole"):
+        decode_search(answer(wire()[:-1] + b",}"), ANSWERED_AT, HISTORIES.contract)
+
+
+def test_a_text_without_end_is_looked_at_once():
+    with pytest.raises(EnvelopeError, match="not the documented envelope"):
+        decode_search(b'"\\' * 200_000, ANSWERED_AT, HISTORIES.contract)
 
 
 def test_the_latest_time_that_dot_net_knows_is_read():
