@@ -155,6 +155,8 @@ class Settings(BaseSettings):
     """CSV file with `business_id,business_name,time_zone`; otherwise the API is asked, where the role allows it."""
     escalate_after_sync: bool = False
     """Whether each sync ends with sending the follow-ups that are due."""
+    send_from_dagster: bool = False
+    """Whether Dagster's job `escalate` may send. A web page can start a job of an open Dagster, but not set this."""
     alert_webhook_url: SecretStr | None = None
     """Slack-compatible webhook to which failed runs and checks are posted."""
     dagster_url: str | None = None

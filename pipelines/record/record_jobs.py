@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pipelines.errors import WrongUseError
 from pipelines.publish.published_assets import ANALYTICS
 from pipelines.record.delivery import Delivery
 from pipelines.record.escalations import DEFAULT_LIMIT, find_due, send_due
@@ -14,7 +15,7 @@ ESCALATE_JOB = "escalate"
 
 
 class EscalateConfig(dg.Config):
-    """Lists what is due, as the command does, or sends it with `send: true`; at most `limit` in a run."""
+    """Lists what is due; with `send: true`, and where NEXUDUS_SEND_FROM_DAGSTER allows it, sends at most `limit`."""
 
     send: bool = False
     limit: int = DEFAULT_LIMIT
@@ -25,9 +26,16 @@ def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
 
     @dg.op(
         name=f"{prefix}follow_up",
-        description="Lists the follow-ups that are due; with `send: true` creates them, each once.",
+        description="Lists the follow-ups that are due; with `send: true` creates them, each once, where "
+        "NEXUDUS_SEND_FROM_DAGSTER is true.",
     )
     def escalate(context: dg.OpExecutionContext, config: EscalateConfig) -> None:
+        if config.send and not settings.send_from_dagster:
+            # Dagster's pages ask for no password, and any page in the same browser can have them start a run.
+            raise WrongUseError(
+                "Nothing was sent: sending from Dagster needs NEXUDUS_SEND_FROM_DAGSTER=true on this machine. "
+                "Or run `nexudus-billing escalate --send`."
+            )
         if config.send:
             context.add_output_metadata(_metadata(send_due(settings, limit=config.limit)))
         else:

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 from command_line import run_here
-from given_collection import NO_FUNDS, sync
-from on_the_server import writes_of
+from given_collection import sync
+from on_the_server import keeps_failing, writes_of
 
 from pipelines.land.warehouse import open_warehouse
 
@@ -220,27 +220,20 @@ def test_cut_short_the_result_tells_what_is_left_and_the_same_command_goes_on(at
 
 
 def test_escalate_lists_unless_told_to_send(at_sandbox, sandbox, settings_for):
-    invoice = next(
-        one for one in sandbox.store.invoices.values() if one.paid_on is None and not one.draft and one.amount
-    )
-    for entry in list(invoice.entries):
-        sandbox.store.delete(entry.id)
-    for days in (10, 7, 4):
-        moment = sandbox.store.until - days * 86_400
-        sandbox.store.insert(invoice.id, "Payment Result", NO_FUNDS, created_on=moment, updated_on=moment)
+    invoice_id = keeps_failing(sandbox)
     assert "nexudus-billing sync" in run_here("escalate").err
     sync(settings_for(sandbox))
 
     listed = run_here("escalate")
     assert listed.code == 0
-    assert f"invoice {invoice.id} (" in listed.out
+    assert f"invoice {invoice_id} (" in listed.out
     assert writes_of(sandbox) == 0
     nothing = run_here("escalate", "--send", "--limit", "0")
     assert (nothing.code, nothing.out) == (0, "Nothing to do.\n")
 
     sent = run_here("escalate", "--send")
     assert sent.code == 0
-    assert f"invoice {invoice.id}: confirmed, entry " in sent.out
+    assert f"invoice {invoice_id}: confirmed, entry " in sent.out
     assert "0 follow-ups are due" in run_here("escalate").out
     assert run_here("escalate", "--limit", "-1").code == 2
     with open_warehouse(settings_for(sandbox)) as connection:
