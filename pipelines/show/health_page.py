@@ -62,7 +62,8 @@ def draw(frame: Frame) -> None:
             ],
         )
     )
-    html("".join(markup.notice(wording_warnings.sentence(row), "warning") for row in frame.ask("wording")))
+    for row in frame.ask("wording"):
+        html(markup.notice(wording_warnings.sentence(row), "warning"))
     _unrecognised(frame)
 
 
