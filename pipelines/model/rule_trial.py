@@ -12,7 +12,7 @@ from pipelines.foundation.duckdb_errors import quoted
 from pipelines.foundation.telling import Tell
 from pipelines.model import building
 from pipelines.model.rules import RuleBook, store_rules
-from pipelines.model.sql_models import SqlModel, load_models
+from pipelines.model.sql_models import models_behind
 from pipelines.settings import Settings
 
 _ASKED = {"model.payment_attempts", "model.wording_coverage", "model.unrecognised_entries"}
@@ -140,7 +140,7 @@ def try_rules(
             connection.execute(f"use {side}")
             building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
             store_rules(connection, book)
-            for model in _behind(_ASKED):
+            for model in models_behind(_ASKED):
                 tell(building.BuiltModel(model, building.build(connection, model), ()))
         ((count,),) = connection.execute("select count(*) from after.model.history_entries").fetchall()
         return Trial(
@@ -163,11 +163,3 @@ def _aside(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None
         yield
     finally:
         connection.execute(f"use {warehouse}; detach before; detach after")
-
-
-def _behind(tables: set[str]) -> list[SqlModel]:
-    """The models of these tables and all that they read, in order."""
-    models, wanted = load_models(), set(tables)
-    for model in reversed(models):
-        wanted |= model.upstream if model.table in wanted else set()
-    return [model for model in models if model.table in wanted]

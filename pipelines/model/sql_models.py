@@ -5,7 +5,7 @@ Both are read here, into values; nothing here runs them (see `building`).
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -74,6 +74,14 @@ def load_models(folder: Path | None = None, checks: Path | None = None) -> list[
     except CycleError as error:
         raise WrongUseError(f"The models {' -> '.join(error.args[1])} read each other in a circle.") from None
     return [models[name] for name in order if name in models]
+
+
+def models_behind(tables: Collection[str]) -> list[SqlModel]:
+    """The project's models of these tables (`model.…`) and all that they read, in an order to build them in."""
+    models, wanted = load_models(), set(tables)
+    for model in reversed(models):
+        wanted |= model.upstream if model.table in wanted else set()
+    return [model for model in models if model.table in wanted]
 
 
 def load_data_tests(folder: Path) -> list[DataTest]:

@@ -73,13 +73,7 @@ wording_coverage as (
         sums.paid_invoice_count,
         sums.unexplained_paid_invoice_count,
         ratio(sums.unexplained_paid_invoice_count, sums.paid_invoice_count) as unexplained_paid_invoice_ratio,
-        if(
-            is_little_understood(sums.unexplained_entry_count, sums.entry_count)
-            or is_little_understood(sums.unexplained_flagged_entry_count, sums.flagged_entry_count)
-            or is_little_understood(sums.unexplained_paid_invoice_count, sums.paid_invoice_count),
-            'wording_not_understood',
-            null
-        ) as no_rate_because,
+        if(is_little_understood(sums), 'wording_not_understood', null) as no_rate_because, -- noqa: RF02
         commonest.pattern['name'] as commonest_name,
         commonest.pattern['description_pattern'] as commonest_pattern,
         commonest.pattern['public_name'] as commonest_public_name,

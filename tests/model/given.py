@@ -7,6 +7,7 @@ from functools import cache
 import polars as pl
 
 from pipelines.foundation.frames import readable
+from pipelines.model import sql_models
 from pipelines.model.building import BuiltModel, build_all
 from pipelines.model.sql_models import SqlModel, load_models
 
@@ -86,11 +87,7 @@ def model(connection, *names, zone="UTC", **settings) -> list[BuiltModel]:
 @cache
 def models_behind(*names) -> list[SqlModel]:
     """These models and all that they read, in order, with the data tests that find their tables there."""
-    models = load_models()
-    wanted = {f"model.{name}" for name in names} or {each.table for each in models}
-    for each in reversed(models):
-        wanted |= each.upstream if each.table in wanted else set()
-    chosen = [each for each in models if each.table in wanted]
+    chosen = sql_models.models_behind([f"model.{name}" for name in names]) if names else load_models()
     there = {each.table for each in chosen}
     return [
         replace(

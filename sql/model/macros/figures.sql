@@ -108,5 +108,10 @@ create or replace temp macro chance_of(difference, reach) as (
     end
 );
 
--- More than a tenth that no rule explains: no rate is told then.
-create or replace temp macro is_little_understood(unexplained, whole) as (10 * unexplained > whole);
+-- Of a row of counts as in `wording_days`: whether no rule explains more than a tenth of its entries, of those flagged
+-- or of its paid invoices. No rate is told then.
+create or replace temp macro is_little_understood(counts) as (
+    10 * counts.unexplained_entry_count > counts.entry_count
+    or 10 * counts.unexplained_flagged_entry_count > counts.flagged_entry_count
+    or 10 * counts.unexplained_paid_invoice_count > counts.paid_invoice_count
+);
