@@ -350,7 +350,7 @@ rates as (
 -- In one place: a rate whose words are not understood is no number.
 told_rates as (
     select
-        columns(column_name -> not ends_with(column_name, '_ratio')),
+        columns(lambda column_name: not ends_with(column_name, '_ratio')),
         if(no_rate_because is null, columns('_ratio$'), null) as '\0', -- noqa: RF05
     from rates
 ),
