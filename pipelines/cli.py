@@ -339,11 +339,14 @@ def report(
 
 @app.command()
 def export(
-    tables: Annotated[list[str] | None, typer.Argument(help="Published tables; all by default.")] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(help="Published tables; without any, a workbook for finance, or every table as CSV."),
+    ] = None,
     kind: Annotated[str, typer.Option("--format", help="xlsx (one workbook) or csv (one file per table).")] = "xlsx",
     to: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
 ) -> None:
-    """Export published tables for spreadsheets, with formulas escaped."""
+    """Export a workbook for finance, or published tables; no cell is a formula."""
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import checked_format, export_folder  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo

@@ -134,6 +134,11 @@ class Snapshot:
         )
         return {row["column_name"]: row["data_type"] for row in found}
 
+    def names(self, query: str) -> list[str]:
+        """The columns of a query's rows."""
+        with self._cursor() as cursor:
+            return [column[0] for column in cursor.execute(f"describe {query}").fetchall()]
+
     def copy_to(self, query: str, file: Path, options: str) -> None:
         """Let DuckDB write the rows of a query to a file."""
         path = str(file).replace("'", "''")

@@ -1,6 +1,8 @@
-"""Exports of the published tables as CSV and XLSX, in which no cell is a formula."""
+"""Exports as CSV and XLSX, in which no cell is a formula: a workbook for finance, or any published tables."""
 
+import codecs
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,19 +12,32 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
+from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.currencies import amount_digits
 from pipelines.foundation.private_files import make_private_folder, unwritable, written_aside
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.publish.snapshot import Snapshot
 from pipelines.settings import Settings
 
-Format = Literal["csv", "xlsx"]
+Kind = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
-_FORMATS: tuple[Format, ...] = ("csv", "xlsx")
+_KINDS: tuple[Kind, ...] = ("csv", "xlsx")
 _SHEET_NAME_LENGTH = 31
 # What spreadsheet programs read as the start of a formula, also after blanks and in full width (OWASP, CSV injection).
 _FORMULA = r"^[\s\x00]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - the full-width signs are meant
+# How a column is shown, by the ending of its name, and its width in characters. Money has its currency's digits.
+_MONEY = "money"
+_SHOWN = {
+    "_ratio": ("0.0%", 12),
+    "_count": ("#,##0", 12),
+    "_amount": (_MONEY, 16),
+    "_date": ("yyyy-mm-dd", 12),
+    "_at": ("yyyy-mm-dd hh:mm:ss", 20),
+}
+_TEXT_WIDTHS = {"finding": 90, "description": 90, "business_name": 30, "public_description": 60}
 # Excel stores numbers as doubles: whole numbers above this would lose their last digits.
 _LARGEST_EXACT = 10**15
 
@@ -34,30 +49,33 @@ class Exported(NamedTuple):
     left_out: list[str]
 
 
-def checked_format(text: str) -> Format:
+def checked_format(text: str) -> Kind:
     """The format that a text names. Raises WrongUseError."""
-    for known in _FORMATS:
+    for known in _KINDS:
         if text == known:
             return known
-    raise WrongUseError(f"There is no format {text!r}: use {' or '.join(_FORMATS)}.")
+    raise WrongUseError(f"There is no format {text!r}: use {' or '.join(_KINDS)}.")
 
 
 def export(
-    snapshot: Snapshot, folder: Path, kind: Format, tables: Iterable[str] = (), *, sheet_rows: int = SHEET_ROWS
+    snapshot: Snapshot, folder: Path, kind: Kind, tables: Iterable[str] = (), *, sheet_rows: int = SHEET_ROWS
 ) -> Exported:
-    """Write tables (all by default) to a CSV file each, or to one workbook with a sheet each, named by the release.
+    """Write tables to a CSV file each (all by default), or to one workbook that is named by the release.
 
-    Text that a spreadsheet would run as a formula is prefixed with an apostrophe in CSV; in XLSX its cell type is text.
-    Raises WrongUseError for a table that does not exist and a folder that cannot be written to.
+    A workbook without tables named has the sheets of `sql/sheets`: findings, rates, reasons, recovery, open invoices
+    and what their columns mean. Text that a spreadsheet would run as a formula is prefixed with an apostrophe in CSV;
+    in XLSX its cell type is text. Raises WrongUseError for a table that does not exist and a folder that cannot be
+    written to.
     """
-    chosen = list(dict.fromkeys(tables)) or snapshot.tables
+    chosen = list(dict.fromkeys(tables))
     if unknown := [table for table in chosen if table not in snapshot.tables]:
         raise WrongUseError(f"There is no table {unknown[0]!r}; there are {', '.join(snapshot.tables)}.")
     make_private_folder(folder)
     try:
         if kind == "csv":
-            return Exported([_csv(snapshot, table, folder) for table in chosen], [])
-        return _xlsx(snapshot, chosen, folder, sheet_rows)
+            return Exported([_csv(snapshot, table, folder) for table in chosen or snapshot.tables], [])
+        sheets = {table: f'from "{table}"' for table in chosen} or _curated()
+        return _xlsx(snapshot, sheets, folder, sheet_rows)
     except (OSError, duckdb.IOException, XlsxWriterException) as error:
         raise unwritable(folder, error, "check its permissions, or name another with --to.") from None
 
@@ -89,10 +107,27 @@ def _csv(snapshot: Snapshot, table: str, folder: Path) -> Path:
     )
     with written_aside(file) as building:
         snapshot.copy_to(f'select {columns} from "{table}"', building, "format csv, header")  # noqa: S608 - our tables
+        _begin_with_byte_order_mark(building)
     return file
 
 
-def _xlsx(snapshot: Snapshot, tables: list[str], folder: Path, sheet_rows: int) -> Exported:
+def _begin_with_byte_order_mark(file: Path) -> None:
+    # Without it Excel reads a CSV file as Windows-1252: "MalasaÃ±a".
+    with file.with_suffix(".marked").open("wb") as marked, file.open("rb") as plain:
+        marked.write(codecs.BOM_UTF8)
+        shutil.copyfileobj(plain, marked)
+    file.with_suffix(".marked").replace(file)
+
+
+def _curated() -> dict[str, str]:
+    """Name of each sheet of the workbook for finance, and its query."""
+    return {
+        file.stem.partition("_")[2]: file.read_text(encoding="utf-8")
+        for file in sorted(sql_folder("sheets").glob("*.sql"))
+    }
+
+
+def _xlsx(snapshot: Snapshot, sheets: dict[str, str], folder: Path, sheet_rows: int) -> Exported:
     file = folder / f"nexudus-billing-{snapshot.about.release_number:06d}.xlsx"
     left_out = []
     options = {
@@ -101,41 +136,72 @@ def _xlsx(snapshot: Snapshot, tables: list[str], folder: Path, sheet_rows: int) 
         "strings_to_urls": False,
         "strings_to_numbers": False,
         "nan_inf_to_errors": True,
-        "default_date_format": "yyyy-mm-dd",
     }
     with written_aside(file) as building, xlsxwriter.Workbook(str(building), options) as workbook:
-        bold, instant = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        for table in tables:
-            row_count = snapshot.rows(f'select count(*) as count from "{table}"')[0]["count"]  # noqa: S608 - our tables
+        formats = _Formats(workbook)
+        for name, query in sheets.items():
+            row_count = snapshot.rows(f"select count(*) as count from ({query})")[0]["count"]  # noqa: S608 - our queries
             if row_count >= sheet_rows:
                 left_out.append(
-                    f"{table} has {row_count:,} rows, more than fit on a sheet: export it with --format csv."
+                    f"{name} has {row_count:,} rows, more than fit on a sheet: export it with --format csv."
                 )
                 continue
-            sheet = workbook.add_worksheet(table[:_SHEET_NAME_LENGTH])
-            _fill(sheet, snapshot, table, bold, instant)
+            _fill(workbook.add_worksheet(name[:_SHEET_NAME_LENGTH]), snapshot, query, formats)
         if not workbook.worksheets():
             workbook.add_worksheet("empty")
     return Exported([file], left_out)
 
 
-def _fill(sheet: Worksheet, snapshot: Snapshot, table: str, bold: Any, instant: Any) -> None:  # noqa: ANN401 - untyped
-    columns = snapshot.columns(table)
+class _Formats:
+    """The cell formats of a workbook, each made once: Excel allows 64,000."""
+
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        """None is made yet but the headings'."""
+        self._workbook = workbook
+        self._made: dict[str, Format] = {}
+        self.heading: Format = workbook.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+
+    def of(self, pattern: str) -> Format:
+        """The format of an Excel number pattern."""
+        if pattern not in self._made:
+            self._made[pattern] = self._workbook.add_format({"num_format": pattern})
+        return self._made[pattern]
+
+    def money(self, currency_code: str | None) -> Format:
+        """The format of an amount with its currency's digits."""
+        digits = amount_digits(currency_code)
+        return self.of(f"#,##0.{'0' * digits}" if digits else "#,##0")
+
+
+def _fill(sheet: Worksheet, snapshot: Snapshot, query: str, formats: _Formats) -> None:
+    names = snapshot.names(query)
+    currency = names.index("currency_code") if "currency_code" in names else None
+    shown = [_shown(name) for name in names]
     sheet.freeze_panes(1, 0)
-    for column, name in enumerate(columns):
-        sheet.set_column(column, column, max(10, min(40, len(name) + 2)))
-        sheet.write_string(0, column, name, bold)
-    for number, row in enumerate(_all_rows(snapshot, table), start=1):
+    for column, (name, (_, width)) in enumerate(zip(names, shown, strict=True)):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, name, formats.heading)
+    last = 0
+    for last, row in enumerate(_all_rows(snapshot, query), start=1):
+        money = formats.money(row[currency] if currency is not None else None)
         for column, value in enumerate(row):
-            _write(sheet, number, column, value, instant)
+            pattern = shown[column][0]
+            _write(sheet, last, column, value, money if pattern == _MONEY else formats.of(pattern))
+    sheet.autofilter(0, 0, last, len(names) - 1)
 
 
-def _all_rows(snapshot: Snapshot, table: str) -> Iterator[tuple[Any, ...]]:
-    for batch in snapshot.stream(f'from "{table}"'):
+def _shown(name: str) -> tuple[str, int]:
+    """Excel pattern of a column's cells, and its width in characters."""
+    ending = f"_{name.rpartition('_')[2]}"
+    return _SHOWN.get(ending, ("General", _TEXT_WIDTHS.get(name, max(10, min(24, len(name) + 2)))))
+
+
+def _all_rows(snapshot: Snapshot, query: str) -> Iterator[tuple[Any, ...]]:
+    for batch in snapshot.stream(query):
         yield from batch
 
 
-def _write(sheet: Worksheet, row: int, column: int, value: object, instant: object) -> None:
+def _write(sheet: Worksheet, row: int, column: int, value: object, shown: Format) -> None:
     match value:
         case None:
             return
@@ -145,11 +211,11 @@ def _write(sheet: Worksheet, row: int, column: int, value: object, instant: obje
             if isinstance(value, int) and abs(value) >= _LARGEST_EXACT:
                 sheet.write_string(row, column, str(value))
             else:
-                sheet.write_number(row, column, value)
+                sheet.write_number(row, column, value, shown)
         case datetime():  # Excel has no time zones; instants (columns ending in _at) are written in UTC
             moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-            sheet.write_datetime(row, column, moment, instant)
+            sheet.write_datetime(row, column, moment, shown)
         case date():
-            sheet.write_datetime(row, column, value)
+            sheet.write_datetime(row, column, value, shown)
         case _:
             sheet.write_string(row, column, str(value)[:32_767])

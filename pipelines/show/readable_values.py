@@ -4,31 +4,9 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from pipelines.foundation.currencies import amount_digits
+
 NOTHING = "–"  # noqa: RUF001 - the dash that a reader sees
-# ISO 4217: how many digits after the point a currency has, where it is not two.
-_WHOLE = [
-    "BIF",
-    "CLP",
-    "DJF",
-    "GNF",
-    "ISK",
-    "JPY",
-    "KMF",
-    "KRW",
-    "PYG",
-    "RWF",
-    "UGX",
-    "VND",
-    "VUV",
-    "XAF",
-    "XOF",
-    "XPF",
-]
-_THOUSANDTHS = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
-_EXPONENTS = {
-    **dict.fromkeys(_WHOLE, 0),
-    **dict.fromkeys(_THOUSANDTHS, 3),
-}
 _NO_CURRENCY = "no currency"
 STALE_AFTER = timedelta(hours=36)
 
@@ -37,7 +15,7 @@ def money(amount: Decimal | None, currency_code: str | None) -> str:
     """An amount in its currency's own digits, for instance JPY 1,200 or KWD 1.250."""
     if amount is None:
         return NOTHING
-    digits = _EXPONENTS.get(currency_code or "", 2)
+    digits = amount_digits(currency_code)
     rounded = amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return f"{currency(currency_code)} {rounded:,}"
 
