@@ -291,11 +291,14 @@ def escalate(
     limit: Annotated[int, typer.Option(min=0, help="The most follow-ups in one run.")] = 50,
     *,
     send: Annotated[bool, typer.Option("--send", help="Create the entries instead of listing them.")] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Notify customers although the invoices themselves cannot be read.")
+    ] = False,
 ) -> None:
     """List, or send, follow-ups on invoices whose payment keeps failing."""
     from pipelines.command import record_verbs  # noqa: PLC0415 - see demo
 
-    record_verbs.escalate(load_settings(), limit, send=send)
+    record_verbs.escalate(load_settings(), limit, send=send, notify=notify)
 
 
 @app.command()

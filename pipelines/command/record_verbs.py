@@ -82,15 +82,16 @@ def preview(settings: Settings, entries: Sequence[Entry]) -> None:
     err.print("Nothing was sent.", highlight=False)
 
 
-def escalate(settings: Settings, limit: int, *, send: bool) -> None:
+def escalate(settings: Settings, limit: int, *, send: bool, notify: bool = False) -> None:
     """List the follow-ups that are due, or send them. Raises what there is left to do."""
     if send:
         with _progress("Escalating") as on_entry:
-            delivery = send_due(settings, limit=limit, on_entry=on_entry)
+            delivery = send_due(settings, limit=limit, notify=notify, on_entry=on_entry)
         for row in delivery.entries:
             detail = f": {row.detail}" if row.detail else ""
             say(f"invoice {row.invoice_id}: {row.state}, entry {row.entry_id or '-'}{detail}")
         say(f"{delivery.summary[:1].upper()}{delivery.summary[1:]}.")
+        _note(delivery.note)
         _raise(delivery)
         return
     due = find_due(settings)
@@ -99,6 +100,12 @@ def escalate(settings: Settings, limit: int, *, send: bool) -> None:
     shown = min(limit, len(due.escalations))
     as_of = f"{due.as_of_at:%Y-%m-%d %H:%M} UTC" if due.as_of_at else "no date"
     say(f"{len(due.escalations)} follow-ups are due, {shown} are shown, by figures of {as_of}; --send creates them.")
+    _note(due.note)
+
+
+def _note(text: str) -> None:
+    if text:
+        err.print(text, highlight=False)
 
 
 def _raise(delivery: Delivery) -> None:

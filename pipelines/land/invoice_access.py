@@ -26,6 +26,11 @@ class InvoiceState(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None
 
     @property
+    def is_read(self) -> bool:
+        """Whether syncs read them, by the last one."""
+        return self.setting != "off" and self.read_until is not None and self.refusal is None
+
+    @property
     def sentence(self) -> str:
         """The same for a person."""
         held = f"{self.row_count} held, complete until {self.read_until:%Y-%m-%d %H:%M} UTC" if self.read_until else ""

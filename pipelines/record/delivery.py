@@ -35,12 +35,14 @@ class Delivery:
     """The entries after a run, in the order given, and the error that stopped it early, if any.
 
     `known` are the references that were confirmed before the run, `withdrawn` those found to be no longer needed.
+    `note` says what else there is to know.
     """
 
     entries: list[OutboxEntry]
     known: frozenset[str]
     withdrawn: frozenset[str]
     stopped_by: PipelineError | None
+    note: str = ""
 
     def count(self, state: State) -> int:
         """Entries in a state."""
@@ -105,15 +107,16 @@ def record_entries(
 
 @dataclass(frozen=True)
 class Desk:
-    """What sending needs: the outbox, locked against other senders; a sender of its entries; the server's clock."""
+    """What sending needs: the outbox, locked against other senders; a sender of its entries; the API and its clock."""
 
     outbox: Outbox
     sender: Sender
+    client: NexudusClient
     server_now: Clock
 
 
 @contextmanager
-def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False) -> Iterator[Desk]:
+def open_desk(settings: Settings, clock: Clock) -> Iterator[Desk]:
     """A desk, once no other process has one. Raises TryAgainLaterError if another keeps it too long, WrongUseError."""
     with NexudusClient(settings) as client, sending_alone(settings), _writes_per_day(settings, clock) as pacer:
         histories = EntitySource(client, settings, HISTORIES)
@@ -130,9 +133,8 @@ def open_desk(settings: Settings, clock: Clock, *, withdraws_paid: bool = False)
             clock=clock,
             settle=timedelta(minutes=settings.settle_minutes),
             claim_lasts=_LAKE_CLAIM if warehouse_of(settings).is_shared else timedelta(),
-            withdraws_paid=withdraws_paid,
         )
-        yield Desk(outbox, sender, lambda: client.server_now(HISTORIES.path))
+        yield Desk(outbox, sender, client, lambda: client.server_now(HISTORIES.path))
 
 
 def deliver_all(sender: Sender, entries: Sequence[OutboxEntry], on_entry: OnEntry) -> Delivery:

@@ -1,7 +1,7 @@
 """The follow-ups that `sql/record/escalations.sql` finds: listed, or sent to the API, up to a limit in each run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,10 +9,14 @@ import duckdb
 import msgspec
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.extract.entity_source import EntitySource
+from pipelines.extract.invoices import INVOICES
 from pipelines.foundation.sql_files import sql_folder
+from pipelines.land.invoice_access import invoice_state
 from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.record.delivery import Delivery, Desk, OnEntry, deliver_all, open_desk
 from pipelines.record.entries import Entry, checked
+from pipelines.record.invoice_now import unwanted_by
 from pipelines.record.states import State, Withdrawn
 from pipelines.settings import Clock, Settings, utc_now
 
@@ -20,6 +24,8 @@ SOURCE = "escalate"
 DEFAULT_LIMIT = 50
 # With older figures, invoices that have been paid meanwhile would be escalated.
 _OLDEST_DATA = timedelta(hours=26)
+WITHOUT_INVOICES = "The invoices themselves cannot be read, so voided, credited and part-paid ones may be among them"
+_SILENT = f"{WITHOUT_INVOICES}: nothing notifies unless --notify (in Dagster `notify: true`) asks for it."
 _NO_LONGER_DUE = "it was no longer due, so nothing was sent"
 
 
@@ -55,10 +61,19 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Due:
-    """Every follow-up that is due, oldest failure first, and the instant up to which the data goes."""
+    """Every follow-up that is due, oldest failure first, and the instant up to which the data goes.
+
+    `reads_invoices`: whether syncs read the invoices themselves, not only their entries.
+    """
 
     escalations: list[Escalation]
     as_of_at: datetime | None
+    reads_invoices: bool = False
+
+    @property
+    def note(self) -> str:
+        """What there is to know before these are sent."""
+        return "" if self.reads_invoices else _SILENT
 
 
 def find_due(settings: Settings) -> Due:
@@ -68,7 +83,8 @@ def find_due(settings: Settings) -> Due:
         raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
     with open_warehouse(settings) as connection:
         try:
-            return due_in(connection)
+            state = invoice_state(connection, settings)
+            return replace(due_in(connection), reads_invoices=state.is_read)
         except duckdb.CatalogException:
             raise WrongUseError("There are no figures yet: run `nexudus-billing sync`.") from None
 
@@ -88,22 +104,38 @@ def send_due(
     settings: Settings,
     *,
     limit: int = DEFAULT_LIMIT,
+    notify: bool = False,
     on_entry: OnEntry = lambda *_: None,
     clock: Clock = utc_now,
 ) -> Delivery:
     """Send at most `limit` of the follow-ups that are due, oldest first; withdraw what is no longer due.
 
+    Each invoice is looked at again just before. Where that is impossible nothing notifies unless `notify` is true.
     Raises TryAgainLaterError where the figures are too old to act on, and what `record_entries` raises.
     """
     if limit < 0:
         raise WrongUseError("--limit cannot be negative.")
-    with open_desk(settings, clock, withdraws_paid=True) as desk:
+    with open_desk(settings, clock) as plain_desk:
         # Read while no other process can send, so the outbox is complete.
         due = find_due(settings)
-        _check_age(due, desk.server_now())
+        _check_age(due, plain_desk.server_now())
+        desk, due = _careful(plain_desk, due, settings, notify=notify)
         _withdraw_others(desk, due.escalations)
         entries = [checked(escalation.entry) for escalation in due.escalations[:limit]]
-        return deliver_all(desk.sender, desk.outbox.plan(entries), on_entry)
+        delivery = deliver_all(desk.sender, desk.outbox.plan(entries), on_entry)
+        return replace(delivery, note=due.note)
+
+
+def _careful(desk: Desk, due: Due, settings: Settings, *, notify: bool) -> tuple[Desk, Due]:
+    """A desk that looks at each invoice before it sends, and whether it can."""
+    unwanted = None
+    if due.reads_invoices and due.escalations:
+        invoices = EntitySource(desk.client, settings, INVOICES)
+        probed = due.escalations[0].invoice_id
+        unwanted = unwanted_by(invoices, probed, must_read=settings.invoices == "on")
+        due = replace(due, reads_invoices=unwanted is not None)
+    sender = replace(desk.sender, unwanted=unwanted or (lambda _: None), is_silent=not (due.reads_invoices or notify))
+    return replace(desk, sender=sender), due
 
 
 def _check_age(due: Due, now: datetime) -> None:

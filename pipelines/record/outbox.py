@@ -146,7 +146,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, entries: Sequence[OutboxEntry
 
 def _store(connection: duckdb.DuckDBPyConnection, before: OutboxEntry, changed: OutboxEntry) -> OutboxEntry:
     """Replace a row if it has not changed meanwhile, so that of two claims one fails."""
-    names = ("state", "attempt_count", "entry_id", "detail", "sent_at", "settles_at", "changed_at")
+    names = ("state", "notify", "attempt_count", "entry_id", "detail", "sent_at", "settles_at", "changed_at")
     values = {name: _plain(getattr(changed, name)) for name in names}
     count = connection.execute(
         f"update record.outbox set {', '.join(f'{name} = ${name}' for name in names)}"  # noqa: S608 - our own words

@@ -15,9 +15,13 @@ ESCALATE_JOB = "escalate"
 
 
 class EscalateConfig(dg.Config):
-    """Lists what is due; with `send: true`, and where NEXUDUS_SEND_FROM_DAGSTER allows it, sends at most `limit`."""
+    """Lists what is due; with `send: true`, and where NEXUDUS_SEND_FROM_DAGSTER allows it, sends at most `limit`.
+
+    Where the invoices themselves cannot be read nothing notifies, unless `notify` is true.
+    """
 
     send: bool = False
+    notify: bool = False
     limit: int = DEFAULT_LIMIT
 
 
@@ -37,11 +41,12 @@ def escalate_job(settings: Settings, prefix: str = "") -> dg.JobDefinition:
                 "Or run `nexudus-billing escalate --send`."
             )
         if config.send:
-            context.add_output_metadata(_metadata(send_due(settings, limit=config.limit)))
+            context.add_output_metadata(_metadata(send_due(settings, limit=config.limit, notify=config.notify)))
         else:
-            due = find_due(settings).escalations
-            lines = [f"invoice {one.invoice_id}: {one.description}" for one in due[: config.limit]]
-            context.add_output_metadata({"due": len(due), "listed": "\n".join(lines) or "none"})
+            due = find_due(settings)
+            lines = [f"invoice {one.invoice_id}: {one.description}" for one in due.escalations[: config.limit]]
+            listed = "\n".join(lines) or "none"
+            context.add_output_metadata({"due": len(due.escalations), "listed": listed, "note": due.note})
 
     @dg.job(
         name=prefix + ESCALATE_JOB,
@@ -87,4 +92,8 @@ def _metadata(delivery: Delivery) -> dict[str, int | str]:
     """Counts, for a run that did all it could. Raises the delivery's problem otherwise."""
     if delivery.problem is not None:
         raise delivery.problem
-    return {"summary": delivery.summary, "created": delivery.count(State.CONFIRMED) - len(delivery.known)}
+    return {
+        "summary": delivery.summary,
+        "created": delivery.count(State.CONFIRMED) - len(delivery.known),
+        "note": delivery.note,
+    }

@@ -48,7 +48,8 @@ class Sender:
 
     `look` reads back, `post` sends once, `admit` waits for the pace of writes; all raise PipelineError. `settle` is
     how long a server may still carry out a request whose answer was lost. For `claim_lasts` an entry that is being sent
-    is left to its sender; zero where the lock proves that there is none.
+    is left to its sender; zero where the lock proves that there is none. `unwanted`, where given, says of an invoice
+    why nothing is to be sent about it any more; then a paid one is left alone too. `is_silent`: nothing notifies.
     """
 
     outbox: Changes
@@ -58,7 +59,8 @@ class Sender:
     clock: Clock
     settle: timedelta
     claim_lasts: timedelta = timedelta()
-    withdraws_paid: bool = False
+    unwanted: Callable[[int], str | None] | None = None
+    is_silent: bool = False
 
     def deliver(self, entry: OutboxEntry, *, may_send: bool = True) -> OutboxEntry:
         """Send an entry as far as possible now, with at most three requests to create it.
@@ -79,7 +81,7 @@ class Sender:
             if entry.state is not State.PLANNED or sends_left == 0 or not may_send:
                 break
             self.admit()
-            entry, refusal = self._sent(self.outbox.change(entry, Claimed()))
+            entry, refusal = self._sent(self.outbox.change(entry, Claimed(self.is_silent)))
         return entry
 
     def _looked_for(self, entry: OutboxEntry, refusal: str | None) -> OutboxEntry:
@@ -90,8 +92,9 @@ class Sender:
         if refusal is not None:
             return self.outbox.change(entry, Rejected(refusal))
         entry = self.outbox.change(entry, Absent(looked_at))
-        if self.withdraws_paid and sight.is_paid and entry.state is State.PLANNED:
-            entry = self.outbox.change(entry, Withdrawn(_PAID))
+        if self.unwanted and entry.state is State.PLANNED:
+            why = _PAID if sight.is_paid else self.unwanted(entry.invoice_id)
+            entry = self.outbox.change(entry, Withdrawn(why)) if why else entry
         return entry
 
     def _sent(self, entry: OutboxEntry) -> tuple[OutboxEntry, str | None]:

@@ -64,7 +64,9 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Claimed:
-    """It is about to be sent, by the process that stores this."""
+    """It is about to be sent, by the process that stores this; `is_silent`: without a notification in any case."""
+
+    is_silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,9 @@ def after(  # noqa: C901, PLR0911 - a table of cases reads best as one
 ) -> OutboxEntry:
     """The entry after an event; the very same one where nothing changes. Raises IllegalChangeError."""
     match entry.state, event:
-        case State.PLANNED, Claimed():
-            return _moved(entry, State.SENDING, at, attempt_count=entry.attempt_count + 1, sent_at=at, detail=None)
+        case State.PLANNED, Claimed(is_silent):
+            notify, attempt_count = entry.notify and not is_silent, entry.attempt_count + 1
+            return _moved(entry, State.SENDING, at, attempt_count=attempt_count, sent_at=at, detail=None, notify=notify)
         case State.SENDING, Created(entry_id):
             return _moved(entry, State.CONFIRMED, at, entry_id=entry_id)
         case State.SENDING, NotSent(why):

@@ -7,12 +7,12 @@
 --   name                     Title of the entry; it also tells escalations from other entries that this program made
 --   description              Text of the entry; its reference is added when it is sent
 --   is_problem               Whether the entry is flagged
---   notify                   Whether Nexudus sends a notification
+--   notify                   Whether Nexudus sends a notification; it never does where invoices cannot be read
 --   cause                    What it is about: an invoice is escalated once for the same cause
 --   invoice_number           Number printed on the invoice
 --   business_id              Location that issued it
 --   currency_code            Currency of invoice_amount; null where the API gave none
---   invoice_amount           Amount of the invoice, in currency_code
+--   invoice_amount           What is still due of the invoice, in currency_code; its amount where that is not known
 --   failed_attempt_count     Failed attempts
 --   last_failed_at           When the newest of them was reported
 -- promises
@@ -39,6 +39,21 @@ attempts as (select * from model.payment_attempts),
 
 outbox as (select * from record.outbox),
 
+-- Where the invoices themselves are read. The API's flag of a credit note is set on ordinary invoices too.
+invoice_states as (
+    select
+        id as invoice_id,
+        coalesce(due_amount, total_amount - coalesce(paid_amount, 0) - coalesce(credited_amount, 0)) as due_amount,
+        deleted_at is null
+        and not coalesce(draft or void or paid or refunded, false)
+        and paid_on is null
+        and refunded_on is null
+        and original_invoice_guid is null
+        and coalesce(due_amount, total_amount - coalesce(paid_amount, 0) - coalesce(credited_amount, 0), 1) > 0
+            as is_to_be_paid,
+    from land.coworker_invoices
+),
+
 last_attempts as (
     select
         invoice_id,
@@ -54,7 +69,7 @@ failing as (
         recoveries.invoice_id,
         recoveries.business_id,
         recoveries.currency_code,
-        recoveries.invoice_amount,
+        coalesce(invoice_states.due_amount, recoveries.invoice_amount) as invoice_amount,
         recoveries.last_failure_reason,
         recoveries.failed_attempt_count,
         last_attempts.attempted_at as last_failed_at,
@@ -62,10 +77,12 @@ failing as (
         thresholds.name,
     from recoveries
     inner join last_attempts on recoveries.invoice_id = last_attempts.invoice_id and last_attempts.outcome = 'failed'
+    left join invoice_states on recoveries.invoice_id = invoice_states.invoice_id
     cross join thresholds
     cross join horizon
     where
         recoveries.recovery_state = 'open'
+        and coalesce(invoice_states.is_to_be_paid, true)
         and recoveries.failed_attempt_count >= thresholds.least_failed_attempt_count
         and last_attempts.attempted_at <= horizon.as_of_at - thresholds.least_time_since_failure
 ),

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from pipelines.extract.client import NexudusClient
+from pipelines.extract.entity import Entity
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES
+from pipelines.extract.invoices import INVOICES
 from pipelines.foundation.transactions import transaction
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse
@@ -41,22 +43,22 @@ def land(connection: duckdb.DuckDBPyConnection, invoice: int, *texts: str | tupl
         connection.execute(f"insert into land.coworker_invoice_histories ({columns}) values ({marks})", row)
 
 
-def close_until(connection: duckdb.DuckDBPyConnection, moment: datetime) -> None:
+def close_until(connection: duckdb.DuckDBPyConnection, moment: datetime, entity: Entity = HISTORIES) -> None:
     """The ledger says that UpdatedOn has been read up to here."""
     connection.execute(
-        "insert into land.windows (entity, axis, from_at, to_at)"
-        " values ('CoworkerInvoiceHistory', 'UpdatedOn', $a, $b)",
-        {"a": START, "b": moment},
+        "insert into land.windows (entity, axis, from_at, to_at) values ($entity, 'UpdatedOn', $a, $b)",
+        {"entity": entity.name, "a": START, "b": moment},
     )
 
 
-def sync(settings: Settings) -> None:
-    """Land all that the API has and build the models."""
+def sync(settings: Settings, *, invoices: bool = True) -> None:
+    """Land all that the API has, or its entries alone, and build the models."""
     with NexudusClient(settings) as client, open_warehouse(settings) as connection:
         with transaction(connection):
-            for answer in _all(EntitySource(client, settings, HISTORIES)):
-                land_pages(connection, HISTORIES, [Page(answer.records, answer.rejected, answer.answered_at)])
-            close_until(connection, client.server_now(HISTORIES.path))
+            for entity in (HISTORIES, INVOICES) if invoices else (HISTORIES,):
+                for answer in _all(EntitySource(client, settings, entity)):
+                    land_pages(connection, entity, [Page(answer.records, answer.rejected, answer.answered_at)])
+                close_until(connection, client.server_now(HISTORIES.path), entity)
         build_all(connection)
 
 

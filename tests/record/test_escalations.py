@@ -220,3 +220,84 @@ def test_what_was_recorded_is_published_with_personal_text_only_where_that_is_wa
         (entry_id,) = sandbox.store.notified_ids
         currency = sandbox.store.get(entry_id).invoice.member.business.currency_code
         assert found == [("escalate", "confirmed", True, True, entry_id, currency, personal_data)]
+
+
+def land_invoice(connection, invoice, **facts):
+    at = START + timedelta(days=5)
+    usual = {"id": invoice, "total_amount": 120, "paid_amount": 0, "draft": False, "void": False, "paid": False}
+    row = usual | {"refunded": False, "credited_amount": 0, "created_on": at, "updated_on": at, "seen_at": at} | facts
+    marks = ", ".join(f"${name}" for name in row)
+    connection.execute(f"insert into land.coworker_invoices ({', '.join(row)}) values ({marks})", row)
+
+
+def test_an_invoice_that_is_void_credited_paid_or_a_draft_is_never_due_whatever_its_entries_say(connection):
+    states = {
+        1: {},
+        2: {"void": True},
+        3: {"draft": True},
+        4: {"paid": True},
+        5: {"credited_amount": 120},
+        6: {"due_amount": 0},
+        7: {"original_invoice_guid": "f3"},
+        8: {"refunded": True},
+        9: {"deleted_at": START + timedelta(days=6)},
+        10: {"total_amount": -120},
+        11: {"paid_amount": 40},
+        12: {"due_amount": "30.5", "credit_note": True},
+    }
+    for invoice, facts in states.items():
+        land(connection, invoice, *THREE)
+        land_invoice(connection, invoice, **facts)
+    close_until(connection, START + timedelta(days=9))
+    build_all(connection)
+
+    due = {one.invoice_id: one.description.split(". ")[1] for one in due_in(connection).escalations}
+
+    assert due == {1: "120.00 GBP is open.", 11: "80.00 GBP is open.", 12: "30.50 GBP is open."}
+
+
+@pytest.mark.parametrize("change", ["void", "credit", "delete_invoice", "pay", "draft"])
+def test_an_invoice_is_looked_at_again_just_before_something_is_sent_about_it(sandbox, failing, change):
+    first, changed, *_ = sorted(due_ids(failing))
+    if change == "draft":
+        sandbox.store.invoices[changed].draft = True
+    elif change == "delete_invoice":
+        del sandbox.store.invoices[changed]
+    else:
+        getattr(sandbox.store, change)(changed)
+
+    delivery = send_due(failing)
+
+    states = {row.invoice_id: row.state for row in delivery.entries}
+    assert (states[changed], states[first]) == (State.REFUSED, State.CONFIRMED)
+    assert len(delivery.withdrawn) == 1
+    assert delivery.note == ""
+
+
+def test_where_invoices_cannot_be_read_nothing_notifies_unless_asked_to(sandbox, failing):
+    sandbox.knobs.roles = "CoworkerInvoiceHistory-List,CoworkerInvoiceHistory-Create"
+
+    silent = send_due(failing, limit=1)
+    assert silent.count(State.CONFIRMED) == 1
+    assert "voided" in silent.note
+    assert sandbox.store.notified_ids == []
+    with open_warehouse(failing) as connection:
+        assert connection.execute("select notify from record.outbox where state = 'confirmed'").fetchall() == [(False,)]
+
+    assert send_due(failing, limit=1, notify=True).count(State.CONFIRMED) == 1
+    assert len(sandbox.store.notified_ids) == 1
+
+
+def test_where_invoices_were_never_read_the_list_says_so_and_an_unsure_entry_is_sent_again_without_notification(
+    sandbox, settings_for, failing
+):
+    settings = settings_for(sandbox, invoices="off")
+    assert "voided" in find_due(settings).note
+    entry = find_due(settings).escalations[0].entry
+    outbox = Outbox(settings, utc_now)
+    (row,) = outbox.plan([entry])
+    assert outbox.change(row, Claimed()).notify
+
+    send_due(settings)
+
+    assert sandbox.store.notified_ids == []
