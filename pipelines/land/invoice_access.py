@@ -10,11 +10,12 @@ from pipelines.errors import RefusedError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.invoices import INVOICES, WITHOUT_INVOICES
 from pipelines.land.ledger import closed_windows
+from pipelines.land.looking_up import IgnoredFilterError
 from pipelines.settings import Clock, Settings
 
 # A role that is missing is rarely granted within the day, and asking costs a login each time.
 _ASKED_AGAIN_AFTER = timedelta(hours=20)
-_REFUSALS = {"Refused", "BadRequest", "MissingFilter"}
+_REFUSALS = {"Refused", "BadRequest", "MissingFilter", "IgnoredFilter"}
 
 
 class InvoiceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,10 @@ def invoice_state(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
 def read_if_allowed(
     settings: Settings, connection: duckdb.DuckDBPyConnection, read: Callable[[], None], clock: Clock
 ) -> bool:
-    """Read, unless invoices are off or were refused of late. A refusal is an error only where they must be read."""
+    """Read, unless invoices are off or were refused of late. A refusal is an error only where they must be read.
+
+    So is a filter by Id that the API ignores: what is held as open cannot be read again then.
+    """
     if settings.invoices == "off":
         return False
     if settings.invoices == "auto":
@@ -73,7 +77,7 @@ def read_if_allowed(
             return False
     try:
         read()
-    except RefusedError:
+    except (RefusedError, IgnoredFilterError):
         if settings.invoices == "on":
             raise
         return False

@@ -9,6 +9,7 @@ from pipelines.errors import RefusedError
 from pipelines.land.invoice_access import invoice_state
 from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset
 from pipelines.land.landed_assets import RECONCILIATIONS, landed_assets
+from pipelines.land.looking_up import IgnoredFilterError
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.invoice_list import INVOICE_LIST
 
@@ -125,3 +126,17 @@ def test_reconcile_compares_invoices_too_where_they_are_read(account):
         noted = connection.execute("select entity, deleted_count from land.reconciliations order by all").fetchall()
     assert rows == [(gone.id,)]
     assert [one for one in noted if one[0] == "CoworkerInvoice"] == [("CoworkerInvoice", 1)]
+
+
+def test_where_the_api_ignores_the_filter_by_id_a_sync_goes_on_and_says_so(account):
+    account.sync()
+    store = account.sandbox.store
+    account.sandbox.tables[INVOICE_LIST.path].by_value["Id"] = lambda _: list(store.invoices.values())
+    account.sandbox.clock.advance(timedelta(hours=1))
+
+    state, _, _ = account.sync()
+
+    assert (state.is_read, state.row_count) == (False, len(store.invoices))
+    assert "seems to ignore the filter id" in state.warning
+    with pytest.raises(IgnoredFilterError):
+        account.sync("on")
