@@ -43,6 +43,7 @@ KEYS = {
         "model/problem_entry_trends",
         "model/range_days",
         "model/range_failure_rates",
+        "model/repeated_reports",
         "model/recovery_cohorts",
         "model/recovery_curves",
         "model/reporting_periods",

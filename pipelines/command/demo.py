@@ -43,7 +43,7 @@ class Demo:
 def run_demo(folder: Path, show: Tell, *, verbose: bool = False) -> Demo:
     """Empty `folder`, fill it from a fresh sandbox, and tabulate the failure rates of the newest complete month."""
     shutil.rmtree(folder, ignore_errors=True)
-    operator = make_operator(until=utc_now())
+    operator = make_operator(until=utc_now(), reported_twice_share=0.03)
     with running_sandbox(operator) as sandbox:
         settings = demo_settings(sandbox.base_url, folder)
         report = run_sync(settings, show, PullConfig(), verbose=verbose)

@@ -105,16 +105,18 @@ def explain(
 _ENTRIES = """
 select
     case
-        when entries.excluded_because is not null then 'left out'
+        when entries.excluded_because is not null or repeated.entry_id is not null then 'left out'
         when entries.kind = 'payment_failed' then 'failed'
         when entries.kind = 'payment_succeeded' then 'succeeded'
         else 'pending'
     end as part,
     entries.entry_id, entries.invoice_id, entries.created_at, entries.name,
     coalesce(entries.description, entries.description_pattern), entries.kind, entries.failure_reason,
-    entries.rule_priority, entries.rule_name, invoices.total_amount, entries.excluded_because
+    entries.rule_priority, entries.rule_name, invoices.total_amount,
+    if(repeated.entry_id is null, entries.excluded_because, 'reported_twice')
 from {schema}.history_entries as entries
 left join {schema}.invoices as invoices on entries.invoice_id = invoices.invoice_id
+left join {schema}.repeated_reports as repeated on entries.entry_id = repeated.entry_id
 where
     entries.business_id = ? and entries.currency_code is not distinct from ? and entries.month_start_date = ?
     and entries.kind in ('payment_failed', 'payment_succeeded', 'payment_pending')

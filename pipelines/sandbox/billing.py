@@ -31,8 +31,11 @@ class Terms:
 class Biller:
     """Writes invoices and entries, in no order yet, up to the instant `end`."""
 
-    def __init__(self, random: Random, end: int) -> None:
+    def __init__(self, random: Random, end: int, reported_twice_share: float = 0) -> None:
         self.random = random
+        self.reported_twice_share = reported_twice_share
+        # A stream of its own: what is reported twice changes nothing else of the tenant.
+        self.repeating = Random("reported twice")  # noqa: S311 - the same from the same seed
         self.end = end
         self.invoices: list[Invoice] = []
         self.entries: list[Entry] = []
@@ -86,6 +89,14 @@ class Biller:
             self.entries.append(entry)
             invoice.entries.append(entry)
 
+    def _repeat(self, invoice: Invoice, at: int, name: str, description: str, *, is_problem: bool = False) -> None:
+        """A second report of the attempt that was reported last, in another form, within the day."""
+        if self.reported_twice_share and self.repeating.random() < self.reported_twice_share:
+            at += self.repeating.randrange(30, 20 * _HOUR)
+            self._say(invoice, at, name, description, is_problem)
+            if at <= self.end:
+                invoice.entries[-1].is_repeated_report = True
+
     def _happens(self, share: float) -> bool:
         return self.random.random() < share
 
@@ -104,7 +115,9 @@ class Biller:
         """Up to four attempts, each in the night batch of its business; what is left may come in by transfer."""
         random = self.random
         if terms.way == "nothing":
-            self._say(invoice, self._batch_second(invoice, day), PAYMENT, NO_MANDATE.description)
+            at = self._batch_second(invoice, day)
+            self._say(invoice, at, PAYMENT, NO_MANDATE.description)
+            self._repeat(invoice, at, PAYMENT, NO_MANDATE.description.replace("AWAITING", "FAILED"), is_problem=True)
             self._say(invoice, day + 2 * _DAY + 9 * _HOUR, PAYMENT, wording.MANDATE_REQUESTED)
             if self._happens(0.5):
                 return
@@ -135,13 +148,20 @@ class Biller:
         invoice.last_attempt_on = outcome_at
         if failure is not None:
             self._say(invoice, outcome_at, PAYMENT, failure.description, failure.is_problem)
+            if not failure.is_problem:
+                final = failure.description.replace("AWAITING", "FAILED")
+                self._repeat(invoice, outcome_at, PAYMENT, final, is_problem=True)
             return False
         invoice.paid_on = outcome_at
         amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
+        collected = PAYMENT, f"SUCCESS: Payment of {amount} was collected."
+        received = wording.RECEIVED, f"Payment of {amount} received by card."
         if terms.way == "debit" or self._happens(0.8):
-            self._say(invoice, outcome_at, PAYMENT, f"SUCCESS: Payment of {amount} was collected.")
+            self._say(invoice, outcome_at, *collected)
+            self._repeat(invoice, outcome_at, *received)
         else:
-            self._say(invoice, outcome_at, wording.RECEIVED, f"Payment of {amount} received by card.")
+            self._say(invoice, outcome_at, *received)
+            self._repeat(invoice, outcome_at, *collected)
         return True
 
     def _failure_ratio(self, terms: Terms, at: int, *, first: bool) -> float:

@@ -20,6 +20,7 @@ _OWN = {
     "seed": (int, "Seed of the tenant and of everything that happens by chance."),
     "until": (datetime | None, "Where the history ends and the clock starts, in UTC; now unless given."),
     "dense_minute_entries": (int, "Entries that a collection batch puts into one single minute."),
+    "reported_twice_share": (float, "Share of attempts that a second entry reports again, in another form."),
     "profile": (Literal[tuple(PROFILES)], "Which preset of all options below to begin with."),
 }
 

@@ -78,7 +78,10 @@ class Invoice:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One CoworkerInvoiceHistory row. `tail` caches its own part of the record's JSON until it changes."""
+    """One CoworkerInvoiceHistory row. `tail` caches its own part of the record's JSON until it changes.
+
+    `is_repeated_report` is the truth about an attempt that an earlier entry reports too; the API does not tell it.
+    """
 
     id: int
     invoice: Invoice
@@ -90,6 +93,7 @@ class Entry:
     updated_by: str = "system@nexudus.com"
     notify: bool = False
     tail: bytes | None = None
+    is_repeated_report: bool = False
 
 
 @dataclass(slots=True)

@@ -33,10 +33,12 @@ def make_operator(
     months: int = 24,
     until: datetime | int = DEFAULT_UNTIL,
     dense_minute_entries: int = 0,
+    reported_twice_share: float = 0,
 ) -> Operator:
     """A tenant of about `size` history entries in the `months` before `until`.
 
     `dense_minute_entries` puts that many of them into one minute of the last month's first night, in few seconds.
+    `reported_twice_share` of the attempts that can be are reported by a second entry, in another form.
     """
     end = seconds(until)
     random = Random(seed)  # noqa: S311 - an emulated tenant must come out the same from the same seed
@@ -45,7 +47,7 @@ def make_operator(
             Business(_FIRST_BUSINESS_ID + 7 * position, name, currency, zone, country)
             for position, (name, currency, zone, country, _) in enumerate(PLACES)
         ]
-        biller = Biller(random, end)
+        biller = Biller(random, end, reported_twice_share)
         first_month = _month_of(end) - months
         members = _members(random, businesses)
         while len(biller.entries) < size - dense_minute_entries:

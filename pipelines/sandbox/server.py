@@ -59,6 +59,7 @@ def serve(
     seed: int = 1,
     until: datetime | None = None,
     dense_minute_entries: int = 0,
+    reported_twice_share: float = 0,
     profile: str = "calm",
     on_ready: Callable[[Sandbox], object] | None = None,
     **knobs: Any,  # noqa: ANN401 - each of its own type, see Knobs
@@ -77,6 +78,7 @@ def serve(
             months=months,
             until=until or datetime.now(UTC),
             dense_minute_entries=dense_minute_entries,
+            reported_twice_share=reported_twice_share,
         )
         sandbox = make_sandbox(operator, chosen, User(username, password, totp_secret))
         sandbox.store.warm()

@@ -8,13 +8,14 @@
 --   month_start_date          First day of that month
 --   excluded_because          draft_invoice, zero_invoice (amount zero or less), no_invoice (the entry names none),
 --                             dated_in_future (after the end of the data), deleted_entry (the entry is gone from
---                             the API)
+--                             the API), reported_twice (an earlier entry reports the same attempt)
 --   excluded_attempt_count    Attempts left out
 --   rules_version             Checksum of the rules that were applied
 -- promises
 --   unique: business_id, currency_code, day_date, excluded_because
 --   not null required_columns: day_date, month_start_date, excluded_because, excluded_attempt_count
---   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future, deleted_entry)
+--   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future, deleted_entry,
+--       reported_twice)
 -- reads
 --   land.reconciliations
 -- published
@@ -44,6 +45,14 @@ left_out as (
         excluded_because,
     from live_entries
     where kind in ('payment_succeeded', 'payment_failed') and excluded_because is not null
+    union all
+    select
+        live_entries.business_id,
+        live_entries.currency_code,
+        live_entries.day_date,
+        'reported_twice' as excluded_because,
+    from live_entries
+    inner join model.repeated_reports as repeated on live_entries.entry_id = repeated.entry_id
     union all
     select
         if(

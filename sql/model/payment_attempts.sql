@@ -1,6 +1,7 @@
 -- One row per attempt to collect an invoice: a history entry whose kind is payment_succeeded or payment_failed. Pending
--- entries are no outcome, so no attempts. Attempts on draft and zero invoices, and on none, are left out and counted in
--- `excluded_attempts`; attempts on refunded invoices stay, for a refund does not undo them.
+-- entries are no outcome, so no attempts. Attempts on draft and zero invoices, on none, and a second report of one
+-- attempt, are left out and counted in `excluded_attempts`; attempts on refunded invoices stay, for a refund does not
+-- undo them.
 --
 -- columns
 --   entry_id            Id of the history entry that reports the attempt
@@ -40,9 +41,13 @@
 with
 
 entries as (
-    select *
-    from model.history_entries
-    where kind in ('payment_succeeded', 'payment_failed') and excluded_because is null
+    select entries.*
+    from model.history_entries as entries
+    left join model.repeated_reports as repeated on entries.entry_id = repeated.entry_id
+    where
+        entries.kind in ('payment_succeeded', 'payment_failed')
+        and entries.excluded_because is null
+        and repeated.entry_id is null
 ),
 
 invoices as (select * from model.invoices),

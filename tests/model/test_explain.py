@@ -21,9 +21,10 @@ def published(warehouse):
         entry(3, 3, IN_FLIGHT, 2, currency=None),
         entry(4, 4, NO_FUNDS, 3, currency=None, draft=True),
         entry(5, 5, NO_FUNDS, 4, currency=None, deleted_at=None, business=8),
+        entry(6, 2, "Payment of 100 received.", 2, name="Payment received", currency=None),
     )
     model(warehouse)
-    for table in ("monthly_payment_failure_rates", "invoices", "history_entries"):
+    for table in ("monthly_payment_failure_rates", "invoices", "history_entries", "repeated_reports"):
         warehouse.execute(f"create table main.{table} as from model.{table}")
     warehouse.execute("update main.history_entries set description = null")
     return warehouse
@@ -36,9 +37,10 @@ def test_each_entry_has_its_part_its_rule_and_a_text_that_may_be_published(publi
         (1, "failed", "insufficient_funds", None),
         (2, "succeeded", "succeeded_by_prefix", None),
         (3, "pending", "in_flight", None),
+        (6, "left out", "succeeded_by_name", "reported_twice"),
         (4, "left out", "insufficient_funds", "draft_invoice"),
     ]
-    assert (answer.attempt_failure_ratio, answer.pending_count, answer.excluded_attempt_count) == (1 / 2, 1, 1)
+    assert (answer.attempt_failure_ratio, answer.pending_count, answer.excluded_attempt_count) == (1 / 2, 1, 2)
     assert (answer.entries[0].description, answer.entries[0].invoice_amount) == (NO_FUNDS, Decimal(100))
 
 

@@ -8,8 +8,15 @@ from pipelines.model.explain import explain
 DAY = START.replace(day=1)
 
 
-@pytest.fixture
-def figures(warehouse):
+REPEATED = [
+    (100, 1, "Payment of 100.00 received.", 0.5, "Payment received", False),
+    (101, 3, NO_MANDATE.replace("AWAITING", "FAILED"), 0.1, "Payment Result", True),
+    (102, 4, "Payment of 50.00 received.", 3, "Payment received", False),
+]
+
+
+@pytest.fixture(params=["once", "some reported twice"])
+def figures(warehouse, request):
     paid = {number: START.replace(day=START.day + days) for number, days in ((1, 0), (2, 6), (4, 0), (6, 2))}
     land(
         warehouse,
@@ -26,6 +33,12 @@ def figures(warehouse):
         entry(11, 1, "Invoice 1 was sent to ada@example.com.", -1, name="Invoice sent", paid_on=paid[1]),
         entry(12, 7, "Invoice 7 was sent to ada@example.com.", -1, name="Invoice sent", amount="120"),
     )
+    for number, invoice, text, at, name, flag in REPEATED if request.param != "once" else ():
+        amount = {1: "100", 3: "1000", 4: "50"}[invoice]
+        land(
+            warehouse,
+            entry(number, invoice, text, at, name, is_problem=flag, amount=amount, paid_on=paid.get(invoice)),
+        )
     close_until(warehouse, START.replace(month=4, day=15))
     model(
         warehouse,

@@ -78,6 +78,7 @@ def test_options_reach_the_server_with_their_types(command):
     assert result.exit_code == 0, result.output
     assert started["until"] == datetime(2025, 1, 31, tzinfo=UTC)
     own = {"port", "username", "password", "totp_secret", "size", "months", "until", "dense_minute_entries", "on_ready"}
+    own |= {"reported_twice_share"}
     knobs = make_knobs(**{name: value for name, value in started.items() if name not in own})
     assert (knobs.slow_rate, knobs.shuffle_ties, knobs.range_end, knobs.bad_login_status) == (0.5, False, "minute", 401)
     assert (knobs.update_rate, knobs.seed) == (0.5, 7)
