@@ -43,9 +43,14 @@ def figures(warehouse, request):
     model(
         warehouse,
         "begun_payment_failure_rates",
+        "customers",
+        "daily_amounts_at_risk",
+        "expected_recoveries",
         "failed_invoice_recoveries",
         "monthly_payment_failure_rates",
+        "payment_timing",
         "recovery_cohorts",
+        "retry_outcomes",
     )
     return warehouse
 
@@ -101,6 +106,33 @@ def test_each_failed_invoice(figures):
         (3, "open", None, None, "31-60", "no_payment_method"),
         (7, "open", None, None, "31-60", "card_expired"),
     ]
+
+
+def test_what_finance_asks_next(figures):
+    retries = rows(figures, "select * from model.retry_outcomes where is_all_businesses and is_all_reasons")
+    assert {
+        (each["attempt_band"], each["days_band"]): (each["succeeded_retry_count"], each["retry_count"])
+        for each in retries
+    } == {(None, None): (1, 2), ("2", None): (0, 1), ("3", None): (1, 1), (None, "2-3"): (1, 2)}
+    timing = rows(figures, "select * from model.payment_timing where is_all_businesses order by timing_kind")
+    assert [
+        (each["timing_kind"], each["timing_number"], each["failed_first_attempt_count"], each["first_attempt_count"])
+        for each in timing
+    ] == [("day_of_month", 3, 3, 5), ("hour", 9, 3, 5), ("weekday", 1, 3, 5)]
+    customer = row(figures, "select * from model.customers")
+    assert (customer["failed_attempt_90_day_count"], customer["attempt_count"], customer["open_amount"]) == (4, 7, 1120)
+    assert (customer["has_ever_collected"], customer["is_repeat_offender"], customer["is_new"]) == (True, True, True)
+    risk = rows(figures, "select * from model.daily_amounts_at_risk where is_all_businesses order by day_date")
+    assert [risk[days]["at_risk_amount"] for days in (0, 5, 6, -1)] == [1220, 1220, 1120, 1120]
+    # No invoice has been watched for longer than these: nothing is known, so nothing is expected.
+    expected = row(
+        figures, "select * from model.expected_recoveries where is_all_businesses and is_all_reasons and is_all_bands"
+    )
+    assert (expected["expected_amount"], expected["expected_high_amount"], expected["unknown_invoice_count"]) == (
+        0,
+        1120,
+        2,
+    )
 
 
 def test_explanation_lists_numerator_and_denominator(figures):

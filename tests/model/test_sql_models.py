@@ -202,6 +202,9 @@ def test_a_table_of_sums_has_its_currency_in_its_key(name):
 
 
 BREAKAGES = {
+    "drivers_sum_to_the_change": "update model.period_payment_failure_rates"
+    " set first_attempt_failure_change_ratio = 0.1",
+    "money_at_risk_ends_with_what_is_open": "update model.daily_amounts_at_risk set at_risk_amount = 0",
     "every_live_entry_is_published_once": "delete from model.history_entries where entry_id = 1",
     "attempts_equal_failed_plus_succeeded": "update model.monthly_payment_failure_rates set failed_attempt_count = 2",
     "daily_sums_equal_monthly": "update model.daily_payment_failure_rates set failed_amount = failed_amount + 0.0001",
