@@ -15,7 +15,10 @@ def catch_up(pull: Pull, history: Window, lookback: timedelta) -> None:
     close_before_first_entry(pull, history)
     read_newest(pull, history, lookback)
     for axis in pull.entity.further_axes:
-        pull.read(axis, windows_to_refresh(pull.connection, pull.entity, axis, history.end, lookback))
+        pull.read(
+            axis,
+            windows_to_refresh(pull.connection, pull.entity, axis, history.end, lookback, page_size=pull.page_size),
+        )
     look_up(pull, _keys_to_read_again(pull))
 
 

@@ -40,7 +40,7 @@ def invoices_asset(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = pull_for(settings, connection, client, context.run.run_id, INVOICES, on_step=tell)
+            pull = pull_for(settings, connection, client, context.run.run_id, INVOICES, clock=clock, on_step=tell)
 
             def read() -> None:
                 with recorded_run(pull, client, "sync", clock):

@@ -96,7 +96,9 @@ def find_first_month(
     settings: Settings, connection: duckdb.DuckDBPyConnection, client: NexudusClient, clock: Clock = utc_now
 ) -> None:
     """Close the empty years before the first entry, if that is not done, and keep its month for the partitions."""
-    _close_empty_years(pull_for(settings, connection, client, BEFORE_FIRST_ENTRY, ENTRIES), settings, clock)
+    _close_empty_years(
+        pull_for(settings, connection, client, BEFORE_FIRST_ENTRY, ENTRIES, clock=clock), settings, clock
+    )
 
 
 def _close_empty_years(pull: Pull, settings: Settings, clock: Clock) -> None:
@@ -161,7 +163,7 @@ def landed_assets(
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
-            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, on_step=tell)
+            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell)
             with pull.writing_alone(connection):
                 require_address(connection, settings.base_url, clock(), is_new=config.new_address)
             with recorded_run(pull, client, "sync", clock):
@@ -170,8 +172,12 @@ def landed_assets(
                 pull.read(UPDATED_ON, _windows(connection, settings, history, config, partitions))
                 if history.end in partitions:
                     for axis in ENTRIES.further_axes:
+                        lookback = lookback_of(settings)
                         pull.read(
-                            axis, windows_to_refresh(connection, ENTRIES, axis, history.end, lookback_of(settings))
+                            axis,
+                            windows_to_refresh(
+                                connection, ENTRIES, axis, history.end, lookback, page_size=pull.page_size
+                            ),
                         )
                     land_missed(pull, history)
             state = read_status(connection, ENTRIES, history.start, None, clock())
@@ -197,7 +203,7 @@ def landed_assets(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, on_step=tell)
+            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell)
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
@@ -210,7 +216,9 @@ def landed_assets(
             landed = landed_by(pull, client)
             tell(landed)
             with NexudusClient(settings) as another:  # what it counts is the invoices' alone
-                invoices = pull_for(settings, connection, another, context.run.run_id, INVOICES, on_step=tell)
+                invoices = pull_for(
+                    settings, connection, another, context.run.run_id, INVOICES, clock=clock, on_step=tell
+                )
                 if reconcile_invoices(
                     invoices, another, settings, clock, days=config.days, accepted_loss=config.accepted_loss
                 ):

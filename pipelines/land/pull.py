@@ -12,16 +12,17 @@ from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.checked_answers import Step
 from pipelines.extract.entity import Entity, Source
 from pipelines.extract.order import Dialect
-from pipelines.extract.records import Record
+from pipelines.extract.records import Record, SearchAnswer
 from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.seek import first_instant, seek, seek_with_seam
 from pipelines.extract.side_by_side import side_by_side
-from pipelines.extract.windows import Window, floor_minute, gaps, split
+from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, split
 from pipelines.foundation.transactions import transaction
 from pipelines.land import ledger
 from pipelines.land.account import require_same
 from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import WritingAlone
+from pipelines.settings import Clock
 
 
 @dataclass
@@ -31,7 +32,9 @@ class PullReport:
     `rows` by outcome, `answer_count` answers landed, `remaining_count` rows still to come as far as the answers tell,
     `open_minutes` minutes that never read consistently, `deleted_count` entries found gone, `fewest_request_count`
     the questions that any reader would have needed, `first_answered_at` and `answered_at` the instants of the first and
-    the newest answer by the server's clock, `is_same_account` once an answer held an entry that the warehouse has.
+    the newest answer by the server's clock, `seen_until` the newest instant at which any row was seen,
+    `is_same_account` once an answer held an entry that the warehouse has, `is_date_wrong` once
+    an answer's own rows, or our clock, contradicted its `Date`.
     """
 
     windows: list[tuple[Axis, Window]] = field(default_factory=list)
@@ -43,7 +46,9 @@ class PullReport:
     open_minutes: list[datetime] = field(default_factory=list)
     answered_at: datetime | None = None
     first_answered_at: datetime | None = None
+    seen_until: datetime | None = None
     is_same_account: bool = False
+    is_date_wrong: bool = False
 
     @property
     def pulled(self) -> str:
@@ -63,6 +68,8 @@ _FEWEST_PARTS = 2
 _ANSWERS_THAT_PROVE = 2
 # Of small pages many land at once, for a transaction costs as much as a hundred rows; some ten megabytes wait at most.
 _ROWS_WAITING = 4_000
+# Our own clock may be off by some hours. A `Date` farther ahead of it is believed no more than it.
+_AHEAD_OF_OURS = timedelta(days=1)
 BEFORE_FIRST_ENTRY = "before the first entry"
 """The run in the ledger that closed the empty years, where no run of Dagster's had begun yet."""
 
@@ -73,7 +80,8 @@ OnStep = Callable[[PullReport], None]
 class Pull:
     """How windows are read and landed: from where, in what pages, by how many workers, under which run's name.
 
-    `writing_alone` is that of the warehouse which the connection has open.
+    `writing_alone` is that of the warehouse which the connection has open. `clock` is this machine's: nothing younger
+    than the settling time by it is closed either.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -85,6 +93,7 @@ class Pull:
     on_step: OnStep = lambda _: None
     report: PullReport = field(default_factory=PullReport)
     writing_alone: WritingAlone = transaction
+    clock: Clock | None = None
 
     @property
     def entity(self) -> Entity:
@@ -124,12 +133,13 @@ class Pull:
         answers = [step.answer for step in steps]
         self._require_same_account(record for answer in answers for record in answer.records)
         with self.writing_alone(self.connection):
-            pages = (Page(answer.records, answer.rejected, answer.answered_at) for answer in answers)
+            pages = [Page(answer.records, answer.rejected, self._seen_at(answer)) for answer in answers]
             self.report.rows += land_pages(self.connection, self.entity, pages)
             for answer, closed, _ in steps:
                 if closed:
-                    # What is younger than the settling time, by the server's clock, could still get company.
-                    settled_at = floor_minute(answer.answered_at - self.settle)
+                    # What is younger than the settling time, by any clock, could still get company.
+                    now = self.believed_at(answer)
+                    settled_at = floor_minute((min(now, self.clock()) if self.clock else now) - self.settle)
                     ledger.close(
                         self.connection,
                         self.entity,
@@ -138,13 +148,33 @@ class Pull:
                         run_id=self.run_id,
                         row_count=answer.record_count,
                         request_count=1,
-                        closed_at=answer.answered_at,
+                        closed_at=now,
                     )
         self.report.answer_count += len(answers)
         for answer, _, left_count in steps:
-            self.report.answered_at = max(answer.answered_at, self.report.answered_at or answer.answered_at)
-            self.report.first_answered_at = self.report.first_answered_at or answer.answered_at
+            at = self.believed_at(answer)
+            self.report.answered_at = max(at, self.report.answered_at or at)
+            self.report.first_answered_at = self.report.first_answered_at or at
             self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
+
+    def believed_at(self, answer: SearchAnswer) -> datetime:
+        """When an answer was given: its `Date`, unless this machine's clock or a row of the answer contradicts it."""
+        if self.clock is None:
+            return answer.answered_at
+        ours = self.clock()
+        stamps = (record.touched_at for record in answer.records if record.has_updated_on)
+        newest = max((at for at in stamps if at <= ours), default=answer.answered_at)
+        self.report.is_date_wrong |= not newest - MINUTE <= answer.answered_at <= ours + _AHEAD_OF_OURS
+        return ours if self.report.is_date_wrong else answer.answered_at
+
+    def _seen_at(self, answer: SearchAnswer) -> datetime:
+        """The same, but never before what was seen earlier: this answer is the later one, whatever its server says."""
+        report, at = self.report, self.believed_at(answer)
+        if report.seen_until is None:
+            ((seen_until,),) = self.connection.execute(f"select max(seen_at) from {self.entity.rows}").fetchall()  # noqa: S608
+            report.seen_until = min(seen_until, at + _AHEAD_OF_OURS) if seen_until else at
+        report.seen_until = max(report.seen_until, at)
+        return report.seen_until
 
     def _require_same_account(self, records: Iterable[Record] = ()) -> None:
         """Before anything of another account is landed, or closed on its word."""

@@ -10,7 +10,7 @@ from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.windows import Window, floor_minute
 from pipelines.land.pull import OnStep, Pull
 from pipelines.land.warehouse import warehouse_of
-from pipelines.settings import Settings
+from pipelines.settings import Clock, Settings, utc_now
 
 
 def history_until(settings: Settings, now: datetime) -> Window:
@@ -31,6 +31,7 @@ def pull_for(
     run_id: str,
     entity: Entity,
     *,
+    clock: Clock = utc_now,
     on_step: OnStep = lambda _: None,
 ) -> Pull:
     """How a run reads an entity into the open warehouse."""
@@ -43,4 +44,5 @@ def pull_for(
         workers=settings.concurrent_requests,
         on_step=on_step,
         writing_alone=warehouse_of(settings).writing_alone,
+        clock=clock,
     )

@@ -16,14 +16,24 @@ from pipelines.land import ledger
 
 
 def windows_to_refresh(
-    connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, until: datetime, lookback: timedelta
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    axis: Axis,
+    until: datetime,
+    lookback: timedelta,
+    *,
+    page_size: int = 1000,
 ) -> list[Window]:
     """The minutes of an axis in which fields of landed records can have changed unseen.
 
-    They begin when the oldest landed record was first seen: whatever happened before came with it.
+    They begin when the oldest landed record was first seen, for whatever happened before came with it; or at the newest
+    record, should our clock have been ahead. The second look begins at the newest change that is known, for a clock
+    that was ahead may have closed what came after it.
     """
-    ((first_seen_at,),) = connection.execute(f"select min(first_seen_at) from {entity.rows}").fetchall()  # noqa: S608
-    if first_seen_at is None:
+    query = f"select least(min(first_seen_at) - $lookback, max(updated_on)) from {entity.rows}"  # noqa: S608
+    ((start,),) = connection.execute(query, {"lookback": lookback}).fetchall()
+    if start is None:
         return []
-    history = Window(floor_minute(first_seen_at.astimezone(UTC) - lookback), until)
-    return ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback)
+    history = Window(floor_minute(start.astimezone(UTC)), until)
+    newest = ledger.newest_row_at(connection, entity, axis, page_size)
+    return ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback, newest)

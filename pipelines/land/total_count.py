@@ -25,9 +25,10 @@ def land_missed(pull: Pull, history: Window) -> None:
     if len(closed) != 1 or closed[0].start > history.start:
         return
     answer, noted = pull.source.search(EVERYTHING, size=1), _noted_excess(pull)
+    counted_at = max(pull.believed_at(answer), pull.report.answered_at or pull.believed_at(answer))
 
     def excess() -> int:
-        return answer.total_items - _landed_count(pull, answer.answered_at)
+        return answer.total_items - _landed_count(pull, counted_at)
 
     if excess() > noted:
         list_window(pull, UPDATED_ON, Window(closed[0].end, closed[0].end + FAR_AHEAD))
@@ -37,7 +38,7 @@ def land_missed(pull: Pull, history: Window) -> None:
             scope = Window(history.start, own.quiet_minute_before(closed[0].end))
             for window in worth_listing(pull, axis, scope, own):
                 list_window(pull, axis, window)
-    _note(pull, answer.total_items, excess(), answer.answered_at)
+    _note(pull, answer.total_items, excess(), counted_at)
 
 
 def _landed_count(pull: Pull, counted_at: datetime) -> int:
