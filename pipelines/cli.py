@@ -355,8 +355,9 @@ def export(
     from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo
 
     settings = load_settings()
-    with open_snapshot(settings.analytics_path) as snapshot:
-        done = write(snapshot, to or export_folder(settings), checked_format(kind), tables or [])
+    folder = to or export_folder(settings)
+    with open_snapshot(settings.analytics_path, writes_to=folder) as snapshot:
+        done = write(snapshot, folder, checked_format(kind), tables or [])
     for made in done.files:
         say(f"Exported {made}")
     for sentence in done.left_out:

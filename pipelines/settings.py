@@ -1,6 +1,7 @@
 """Every environment variable, typed, its unit in its name; and the clock. Nothing else reads the environment."""
 
 import re
+import stat
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -244,6 +245,7 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Settings from the environment. Raises WrongUseError that names each variable to fix."""
+    _refuse_foreign_hands(Path(".env"))
     try:
         return Settings()
     except UnicodeDecodeError:
@@ -259,6 +261,16 @@ def load_settings() -> Settings:
             )
             + f". {_FIX_IT}"
         ) from None
+
+
+def _refuse_foreign_hands(file: Path) -> None:
+    """Who can write the settings can send the password to a host of their own."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return
+    if mode & stat.S_IWOTH:
+        raise WrongUseError(f"Anyone on this machine can write to {file}: run `chmod 600 {file}`.")
 
 
 def settings_as_markdown() -> str:

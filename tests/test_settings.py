@@ -84,3 +84,14 @@ def test_an_env_file_in_another_encoding_is_said_to_be_one(tmp_path, monkeypatch
 
     with pytest.raises(WrongUseError, match="save it again with the encoding UTF-8"):
         load_settings()
+
+
+def test_an_env_file_that_anyone_can_write_is_refused():
+    env = Path(".env")
+    env.write_text("NEXUDUS_BASE_URL=https://collector.example\n", encoding="utf-8")
+    env.chmod(0o666)
+    with pytest.raises(WrongUseError, match=r"Anyone on this machine can write to \.env: run `chmod 600 \.env`"):
+        load_settings()
+
+    env.chmod(0o664)  # as a umask of 002 leaves it, with a group of one's own
+    assert load_settings().base_url == "https://collector.example"

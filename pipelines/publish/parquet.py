@@ -37,7 +37,7 @@ def publish_parquet(analytics: Path) -> Path:
     folder = parquet_folder(analytics)
     make_private_folder(folder)
     try:
-        with releases.one_publisher(folder / "parquet"), open_snapshot(analytics) as snapshot:
+        with releases.one_publisher(folder / "parquet"), open_snapshot(analytics, writes_to=folder) as snapshot:
             building = folder / f".building.{os.getpid()}"
             _sweep(folder)
             try:

@@ -78,11 +78,14 @@ def stamp(path: Path) -> Stamp | None:
 
 
 class Snapshot:
-    """An open release. After `lock_down`, nothing can be written and no other file or host reached through it."""
+    """An open release. Its views and macros may be anybody's, so no query reaches another file or host.
 
-    def __init__(self, path: Path) -> None:
+    The one exception is the folder `writes_to`, for those who export. After `lock_down` no option changes either.
+    """
+
+    def __init__(self, path: Path, writes_to: Path | None = None) -> None:
         """Open it. Raises NotPublishedError, DamagedFileError or MissingTableError."""
-        self.path = path
+        self.path, self._writes_to = path, writes_to
         self.stamp = stamp(path)
         if self.stamp is None:
             raise _missing(path)
@@ -141,7 +144,7 @@ class Snapshot:
 
     def copy_to(self, query: str, file: Path, options: str) -> None:
         """Let DuckDB write the rows of a query to a file."""
-        path = str(file).replace("'", "''")
+        path = _quoted(file.absolute())
         with self._cursor() as cursor:
             cursor.execute(f"copy ({query}) to '{path}' ({options})")
 
@@ -150,8 +153,8 @@ class Snapshot:
         return with_memory_limit(self._connection, self.about.entry_count, work, least_bytes=COPYING)
 
     def lock_down(self) -> Self:
-        """Forbid access to every other file and host from now on."""
-        self._connection.execute("set enable_external_access = false; set lock_configuration = true")
+        """Let no option change from now on."""
+        self._connection.execute("set lock_configuration = true")
         return self
 
     def close(self) -> None:
@@ -169,10 +172,14 @@ class Snapshot:
         self.close()
 
     def _attach(self) -> None:
-        path = str(releases.unchanged(self.path)).replace("'", "''")
+        path = _quoted(releases.unchanged(self.path))
         self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
         self._connection.execute(f"set temp_directory = '{path}.tmp'")
         self._connection.execute(f"attach '{path}' as analytics (type duckdb, read_only); use analytics")
+        if self._writes_to:
+            self._connection.execute(f"set allowed_directories = ['{_quoted(self._writes_to.absolute())}']")
+        # Before the first query: the file may be anybody's, and its `about` a view that reads other files.
+        self._connection.execute("set enable_external_access = false")
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -198,23 +205,28 @@ def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{analytics} cannot be read as a DuckDB file: run a sync to publish it again."
         ) from None
     try:
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
         yield connection
     finally:
         connection.close()
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _missing(path: Path) -> NotPublishedError:
     return NotPublishedError(f"There is no published file at {path} yet: run `nexudus-billing sync`.")
 
 
-def open_snapshot(path: Path) -> Snapshot:
+def open_snapshot(path: Path, writes_to: Path | None = None) -> Snapshot:
     """The release that is published now. Raises NotPublishedError, DamagedFileError or MissingTableError."""
     for _ in range(3):
-        opened = Snapshot(path)
+        opened = Snapshot(path, writes_to)
         if opened.stamp == stamp(path):
             return opened
         opened.close()  # another was published between reading the stamp and opening
-    return Snapshot(path)
+    return Snapshot(path, writes_to)
 
 
 def _explained(path: Path, error: Exception) -> WrongUseError:

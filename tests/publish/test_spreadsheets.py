@@ -13,8 +13,10 @@ from pipelines.publish.spreadsheets import escape_formula, export
 
 
 @pytest.fixture
-def snapshot(publish_once):
-    with open_snapshot(publish_once(personal_data=True).path) as opened:  # titles as people write them
+def snapshot(publish_once, tmp_path):
+    with open_snapshot(
+        publish_once(personal_data=True).path, writes_to=tmp_path
+    ) as opened:  # titles as people write them
         yield opened
 
 
