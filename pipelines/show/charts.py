@@ -5,6 +5,7 @@ Rows and title are then put into a copy.
 """
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,11 +19,17 @@ Chart = dict[str, Any]
 # The colours of Okabe and Ito, which colour-blind people can distinguish on light and dark backgrounds.
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#808080"
 _HEIGHT = 190
+_HALF_A_MONTH = timedelta(days=13)
 _BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
-def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None) -> Chart:
-    """The failure rate of one scope and currency by month, with its interval; hollow while a month is incomplete."""
+def rate_by_month(
+    rows: Iterable[Row], title: str, highest: float | None = None, incidents: Iterable[Row] = ()
+) -> Chart:
+    """The failure rate of one scope and currency by month, with its interval; hollow while a month is incomplete.
+
+    The months that an incident touches are shaded.
+    """
     drawn = [
         {
             "month": row["period_start_date"],
@@ -41,7 +48,34 @@ def rate_by_month(rows: Iterable[Row], title: str, highest: float | None = None)
         for row in rows
         if row["first_attempt_failure_ratio"] is not None
     ]
-    return _filled(_rate_by_month(highest), drawn, title, _HEIGHT)
+    chart = _filled(_rate_by_month(highest), drawn, title, _HEIGHT)
+    months = [row["month"] for row in drawn]
+    shaded = [_shade(row, months[-1]) for row in incidents if months and row["started_on_date"] >= months[0]]
+    return chart | {"layer": [_marked(shaded), *chart["layer"]]} if shaded else chart
+
+
+def _shade(incident: Row, newest: date) -> dict[str, str]:
+    # A month's point stands on its first day: the shade is a column around the points of the months that it touches.
+    first = incident["started_on_date"].replace(day=1)
+    last = min(newest, (incident["ended_on_date"] or newest).replace(day=1))
+    until = "still lasts" if incident["is_open"] else f"until {as_text.day(incident['ended_on_date'])}"
+    return {
+        "from": (first - _HALF_A_MONTH).isoformat(),
+        "to": (max(first, last) + _HALF_A_MONTH).isoformat(),
+        "Incident": f"since {as_text.day(incident['started_on_date'])}, {until}",
+    }
+
+
+def _marked(shaded: list[dict[str, str]]) -> Chart:
+    return {
+        "data": {"values": shaded},
+        "mark": {"type": "rect", "color": ORANGE, "opacity": 0.25},
+        "encoding": {
+            "x": {"field": "from", "type": "temporal", "title": None},
+            "x2": {"field": "to"},
+            "tooltip": [{"field": "Incident", "type": "nominal"}],
+        },
+    }
 
 
 def trend(rows: Iterable[Row], title: str) -> Chart:

@@ -1,5 +1,6 @@
 """The dashboard's script: Streamlit runs it from top to bottom at each change of a filter."""
 
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from pipelines.show import (
     reasons_page,
     recovery_page,
     trends_page,
+    worklist_page,
 )
 from pipelines.show.asking import Frame, read_choices
 from pipelines.show.followed_file import FollowedFile
@@ -28,6 +30,7 @@ _PAGES = {
     "trends": ("Problem trends", trends_page.FILTERS, trends_page.draw),
     "reasons": ("Reasons", reasons_page.FILTERS, reasons_page.draw),
     "recovery": ("Recovery", recovery_page.FILTERS, recovery_page.draw),
+    "worklist": ("Worklist", worklist_page.FILTERS, worklist_page.draw),
     "entries": ("Entries", entries_page.FILTERS, entries_page.draw),
     "health": ("Health", health_page.FILTERS, health_page.draw),
 }
@@ -58,12 +61,17 @@ def _draw(name: str) -> None:
         shown = snapshot.stamp
         _page(name, snapshot, followed)
     except NotPublishedError as trouble:
-        page_frame.nothing("Nothing is published yet", _first_steps(followed.path, trouble))
+        _instead("Nothing is published yet", _first_steps(followed.path, trouble))
     except MissingTableError as trouble:
-        page_frame.nothing("This file was made by another version", str(trouble))
+        _instead("This file was made by another version", str(trouble))
     except PipelineError as trouble:
-        page_frame.nothing("The published file cannot be read", str(trouble))
+        _instead("The published file cannot be read", str(trouble))
     _follow(followed, shown)
+
+
+def _instead(heading: str, advice: str) -> None:
+    st.title("Payment failures", anchor=False)
+    page_frame.nothing(heading, advice)
 
 
 def _page(name: str, snapshot: Snapshot, followed: FollowedFile) -> None:
@@ -76,9 +84,11 @@ def _page(name: str, snapshot: Snapshot, followed: FollowedFile) -> None:
     _navigation(name, read_view(page_frame.address(), choices)[0].shared_query())
     if followed.trouble:
         page_frame.html(markup.notice(f"The newest file is not shown: {followed.trouble}", "warning"))
-    view = page_frame.filters(choices, name, shown) if shown else read_view(page_frame.address(), choices)[0]
-    frame = Frame(snapshot, choices, view, utc_now())
-    page_frame.freshness(frame)
+    asked = Frame(snapshot, choices, read_view(page_frame.address(), choices)[0], utc_now())
+    page_frame.freshness(asked)
+    if name == "overview":
+        overview_page.lead(asked)
+    frame = replace(asked, view=page_frame.filters(choices, name, shown)) if shown else asked
     draw(frame)
     page_frame.footer(frame)
 
@@ -91,7 +101,9 @@ def _navigation(name: str, query: dict[str, list[str]]) -> None:
     def changed() -> None:
         page_frame.go_to(st.session_state["page"] or name, query)
 
-    st.segmented_control(
+    header = st.container(horizontal=True, vertical_alignment="center")
+    header.title("Payment failures", anchor=False, width="content")
+    header.segmented_control(
         "Page",
         list(_PAGES),
         format_func=lambda one: _PAGES[one][0],
@@ -126,7 +138,6 @@ def main() -> None:
     name = asked if asked in _PAGES else "overview"
     st.set_page_config(page_title=f"{_PAGES[name][0]} · Payment failures", page_icon="📉", layout="wide")
     page_frame.html(f"<style>{markup.style()}</style>")
-    st.title("Payment failures", anchor=False)
     if asked != name:
         page_frame.html(markup.notice(f"There is no page “{asked}”; this is the overview.", "warning"))
     _draw(name)

@@ -1,6 +1,8 @@
 """The cards and tables that the dashboard and the report share, made of the rows of `sql/show`. Knows no Streamlit."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
 
 from pipelines.model import wording_warnings
 from pipelines.publish.snapshot import Row
@@ -8,8 +10,11 @@ from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
 from pipelines.show.markup import Cell, Column
+from pipelines.show.url_filters import NO_CURRENCY
 
 Scope = tuple[int | None, str | None]
+_CHARTED = timedelta(days=750)
+_MOST_INCIDENTS = 200
 RECOVERY_DAYS = (1, 3, 7, 14, 28)
 _COUNTED = ("payment_failed", "payment_succeeded")
 RATE_COLUMNS = (
@@ -110,8 +115,43 @@ def by_scope(rows: Iterable[Row], size: str | None = None) -> list[tuple[Scope, 
     return found if size is None else sorted(found, key=lambda group: -max(row[size] for row in group[1]))
 
 
-def rate_card(frame: Frame, row: Row, *, linked: bool = True) -> str:
-    """The rate of a currency, or of a business and currency, with its interval, change and amounts."""
+def months(frame: Frame, until: date, most: int) -> list[tuple[Scope, list[Row], list[Row]]]:
+    """Scopes with their rates by month and the incidents in them: that of the first finding, then the busiest."""
+    busiest = by_scope(frame.ask("monthly_rates", until=until), "attempt_count")
+    found = [] if frame.view.businesses else frame.ask("findings", limit=1)
+    if found and found[0]["business_id"] is not None and len(frame.choices.businesses) > 1:
+        scope = (found[0]["business_id"], found[0]["currency_code"])
+        only = replace(frame.view, businesses=scope[:1], currencies=(scope[1] or NO_CURRENCY,))
+        busiest.insert(0, (scope, replace(frame, view=only).ask("monthly_rates", until=until)))
+    incidents = [
+        row
+        for row in frame.ask("incidents", **{"from": until - _CHARTED, "until": until}, limit=_MOST_INCIDENTS)
+        if row["incident_kind"] in {"rate_shift", "burst"}
+    ]
+    # One business's incident says nothing of the others, so the charts of all businesses have none.
+    return [
+        (scope, rows, [one for one in incidents if (one["business_id"], one["currency_code"]) == scope])
+        for scope, rows in busiest[:most]
+        if rows
+    ]
+
+
+def rate_cards(frame: Frame, scopes: list[Row], *, linked: bool = True) -> str:
+    """A card a currency, or a business and currency; of a month also what was recovered and what is at risk."""
+    cohorts = {}
+    if frame.view.period.kind == "month":
+        name = "business_cohorts" if frame.view.businesses else "cohorts"
+        cohorts = {
+            (row["business_id"], row["currency_code"]): row
+            for row in frame.ask(name, until=frame.view.period.end_date)
+            if row["month_start_date"] == frame.view.period.start_date
+        }
+    return markup.cards(
+        _rate_card(frame, row, cohorts.get((row["business_id"], row["currency_code"])), linked=linked) for row in scopes
+    )
+
+
+def _rate_card(frame: Frame, row: Row, cohort: Row | None, *, linked: bool) -> str:
     link = _entries(frame, row, ("payment_failed",)) if linked else ""
     currency = as_text.currency(row["currency_code"])
     heading = currency if row["business_id"] is None else f"{frame.business(row['business_id'])}, {currency}"
@@ -134,6 +174,8 @@ def rate_card(frame: Frame, row: Row, *, linked: bool = True) -> str:
             link=link,
         ),
     ]
+    if cohort:
+        lines.append(Cell(cohort_line(cohort), link=_worklist(frame, row) if linked else ""))
     if row["is_small_sample"]:
         lines.append(Cell("Small sample: use the interval", hover=within))
     return markup.card(heading, as_text.percent(row["first_attempt_failure_ratio"]), lines, hover=within)
@@ -197,6 +239,11 @@ def _tone(row: Row) -> str:
     if not row["is_significant_change"]:
         return ""
     return "nb-worse" if row["first_attempt_failure_change_ratio"] > 0 else "nb-better"
+
+
+def _worklist(frame: Frame, row: Row) -> str:
+    business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
+    return frame.view.address("worklist", businesses=business, currencies=(row["currency_code"] or "none",))
 
 
 def _entries(frame: Frame, row: Row, kinds: tuple[str, ...]) -> str:
@@ -292,10 +339,27 @@ def incident_rows(incidents: list[Row]) -> list[list[Cell | str]]:
     ]
 
 
-def findings(frame: Frame, limit: int = 3) -> str:
+def findings(frame: Frame, limit: int = 3, *, linked: bool = True) -> str:
     """What has no rates for want of words, and what went wrong lately; a calm sentence where nothing did."""
     unknown = "".join(markup.notice(wording_warnings.sentence(row), "warning") for row in frame.ask("wording"))
     found = frame.ask("findings", limit=limit)
     if not found and not unknown:
         return markup.notice("Nothing unusual of late: no failure rate rose, no business fell silent.", "good")
-    return unknown + "".join(markup.notice(row["finding"]) for row in found)
+    return unknown + "".join(
+        markup.notice(row["finding"], leads_to=_next(frame, row) if linked else ()) for row in found
+    )
+
+
+def _next(frame: Frame, row: Row) -> list[tuple[str, str]]:
+    """Where a finding leads: the incident, and the invoices that can still be saved."""
+    business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
+    saved = [("Invoices to collect", _worklist(frame, row))] if row["incident_kind"] in {"rate_shift", "burst"} else []
+    return [("See the incident", frame.view.address("trends", businesses=business)), *saved]
+
+
+def cohort_line(row: Row) -> str:
+    """What became of the invoices that first failed in a month, in a sentence."""
+    return (
+        f"{as_text.percent(row['recovery_ratio'], 0)} of {as_text.count(row['failed_invoice_count'])} failed invoices "
+        f"recovered so far; {as_text.money(row['open_amount'], row['currency_code'])} at risk"
+    )

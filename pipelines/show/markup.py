@@ -42,9 +42,10 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell 
     )
 
 
-def notice(text: str, tone: str = "note") -> str:
-    """A highlighted sentence: `note`, `warning` or `good`."""
-    return f'<p class="nb-notice nb-{tone}" role="status">{escape(text)}</p>'
+def notice(text: str, tone: str = "note", leads_to: Iterable[tuple[str, str]] = ()) -> str:
+    """A highlighted sentence: `note`, `warning` or `good`; with links (text, address) to what is behind it."""
+    more = "".join(f" {_linked(Cell(said, link=address))}" for said, address in leads_to)
+    return f'<p class="nb-notice nb-{tone}" role="status"><span>{escape(text)}</span>{more}</p>'
 
 
 def card(heading: str, figure: str, lines: Sequence[Cell], hover: str = "") -> str:

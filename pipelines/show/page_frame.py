@@ -40,6 +40,7 @@ def filters(choices: Choices, page: str, shown: Iterable[str]) -> View:
     The address decides: changing a widget changes the address, and an address that comes from elsewhere (a link, the
     back button) sets the widgets.
     """
+    shown = [name for name in shown if len(_options(choices)[name]) > 1]
     query = address()
     view, said = read_view(query, choices)
     for sentence in said:
@@ -72,8 +73,20 @@ def filters(choices: Choices, page: str, shown: Iterable[str]) -> View:
         go_to(page, new.query())
         st.session_state["address"] = _stamp(address())
 
-    _widgets(choices, list(shown), changed)
+    if shown:
+        _widgets(choices, shown, changed)
     return read_view(address(), choices)[0]
+
+
+def _options(choices: Choices) -> dict[str, tuple[Any, ...]]:
+    """What can be chosen by each filter; one with nothing to choose, as of a single business, is not drawn."""
+    return {
+        "period": choices.periods,
+        "business": tuple(choices.businesses),
+        "currency": choices.currencies,
+        "kind": choices.kinds,
+        "reason": choices.reasons,
+    }
 
 
 def _widgets(choices: Choices, shown: list[str], changed: Callable[[], None]) -> None:

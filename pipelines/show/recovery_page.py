@@ -1,27 +1,17 @@
 """Recovery: how much of what failed was paid later and how soon, and what is still open for how long."""
 
+from html import escape
+
 import streamlit as st
 
-from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
 from pipelines.show.figure_tables import AGEING_COLUMNS, COHORT_COLUMNS, ageing_row, by_scope, cohort_row
-from pipelines.show.markup import Cell, Column
 from pipelines.show.page_frame import draw_chart, grid, html, nothing
 
 FILTERS = ("period", "business", "currency")
-_MOST_INVOICES = 100
 _MOST_TABLES = 12
-_INVOICE_COLUMNS = (
-    Column("Invoice"),
-    Column("Business"),
-    Column("Amount", True),
-    Column("First failed"),
-    Column("Open days", True),
-    Column("Failed attempts", True),
-    Column("Last reason"),
-)
 
 
 def draw(frame: Frame) -> None:
@@ -60,27 +50,5 @@ def _open_amounts(frame: Frame) -> None:
         with place:
             draw_chart(charts.ageing(bands, title), charts.alternative(f"Open amounts by age, {title}", said))
     html(markup.table("Open amounts by age", AGEING_COLUMNS, [ageing_row(frame, row) for row in rows]))
-    invoices = frame.ask("open_invoices", limit=_MOST_INVOICES)
-    html(
-        markup.table(
-            f"The {_MOST_INVOICES} longest open invoices" if len(invoices) == _MOST_INVOICES else "Open invoices",
-            _INVOICE_COLUMNS,
-            [_invoice_row(frame, row) for row in invoices],
-            css="nb-wide",
-        )
-    )
-
-
-def _invoice_row(frame: Frame, row: Row) -> list[Cell | str]:
-    return [
-        Cell(
-            row["invoice_number"] or str(row["invoice_id"]),
-            link=frame.view.address("entries", invoice=row["invoice_id"], businesses=(), currencies=(), kinds=()),
-        ),
-        row["business_name"],
-        as_text.money(row["invoice_amount"], row["currency_code"]),
-        as_text.day(row["first_failed_date"]),
-        as_text.count(row["open_days"]),
-        as_text.count(row["failed_attempt_count"]),
-        as_text.words(row["last_failure_reason"]),
-    ]
+    worklist = escape(frame.view.address("worklist"), quote=True)
+    html(f'<p class="nb-nav"><a href="{worklist}" target="_self">The invoices themselves: worklist</a></p>')

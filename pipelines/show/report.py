@@ -1,6 +1,7 @@
 """The report: one HTML file with the month's figures, for e-mail. It opens offline: charts are SVG inside it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -72,7 +73,7 @@ def report(snapshot: Snapshot, now: datetime, period_code: str | None = None) ->
     if not choices.periods:
         body = "<h1>Payment failures</h1>" + markup.notice("The published file holds no entries yet.")
         return _PAGE.format(title="Payment failures", style=markup.style(), body=body)
-    view, said = read_view({"period": [period_code]} if period_code else {}, choices)
+    view, said = read_view({"period": [period_code or choices.whole_month.code]}, choices)
     if said:
         raise WrongUseError(f"There is no period {period_code!r}: write it as 2026-10, 2026-Q4, 2026 or last-28-days.")
     frame = Frame(snapshot, choices, view, now)
@@ -88,11 +89,12 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
         f"{as_text.moment(about.published_at, frame.zone)} as release {about.release_number}; rules "
         f"{about.rules_version}."
     )
-    yield figure_tables.findings(frame)
+    yield figure_tables.findings(frame, linked=False)
     scopes = frame.ask("scope_rates")
     if not scopes:
         yield markup.notice("No payment was attempted in this period.")
-    yield markup.cards(figure_tables.rate_card(frame, row, linked=False) for row in scopes)
+    yield figure_tables.rate_cards(frame, scopes, linked=False)
+    yield from _running(frame)
     yield from _changes(frame)
     yield "<h2>By business</h2>"
     yield markup.table(
@@ -107,6 +109,16 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
     yield from _recovery(frame)
     yield "<h2>What these figures mean</h2>"
     yield markup.definitions(figure_tables.DEFINITIONS)
+
+
+def _running(frame: Frame) -> Iterator[str]:
+    """The running month beside the last whole one: what goes wrong now is not in the figures above."""
+    running = frame.choices.default_period
+    if frame.view.period != frame.choices.whole_month or running == frame.view.period:
+        return
+    now = replace(frame, view=replace(frame.view, period=running))
+    yield f"<h2>{escape(running.label)}, against {escape(running.previous_label)}</h2>"
+    yield figure_tables.rate_cards(now, now.ask("scope_rates"), linked=False)
 
 
 def _changes(frame: Frame) -> Iterator[str]:
@@ -132,12 +144,15 @@ def _change(row: Row) -> str:
 
 
 def _months(frame: Frame) -> Iterator[str]:
-    busiest = by_scope(frame.ask("monthly_rates", until=frame.view.period.end_date), "attempt_count")
     yield "<h2>By month</h2>"
-    yield markup.paragraph("The line is the rate, the band its 95 % interval. A hollow point: the month is incomplete.")
+    yield markup.paragraph(
+        "The line is the rate, the band its 95 % interval. A hollow point: the month is incomplete. "
+        "Shaded: months with an incident of the business."
+    )
     yield _figures(
-        (charts.rate_by_month(rows, as_text.currency(code)), f"Failure rate by month, {as_text.currency(code)}")
-        for (_, code), rows in busiest[:_MOST_CHARTS]
+        (charts.rate_by_month(rows, title, None, incidents), f"Failure rate by month, {title}")
+        for (business_id, code), rows, incidents in figure_tables.months(frame, frame.data_until_date, _MOST_CHARTS)
+        for title in [", ".join([frame.business(business_id)] * (business_id is not None) + [as_text.currency(code)])]
     )
 
 

@@ -5,7 +5,7 @@ A view is kept in the address only, so that the address can be sent to a colleag
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from pipelines.show import readable_values
 NO_CURRENCY = "none"
 Query = Mapping[str, Sequence[str]]
 _LARGEST_ID = 2**63 - 1
+_ENOUGH_OF_A_MONTH = timedelta(days=2)  # after its first day; what went wrong on the 31st is not gone on the 1st
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,19 @@ class Choices:
 
     @property
     def default_period(self) -> Period:
-        """The newest month that is over; the newest period where none is."""
+        """The running month once there are three days of it, else the month before; without any, the newest period."""
+        begun = [
+            period
+            for period in self.periods
+            if period.kind == "month" and period.data_until_date >= period.start_date + _ENOUGH_OF_A_MONTH
+        ]
+        return begun[0] if begun else self.periods[0]
+
+    @property
+    def whole_month(self) -> Period:
+        """The newest month that is over; the default period where none is."""
         whole = [period for period in self.periods if period.kind == "month" and period.is_complete]
-        return whole[0] if whole else self.periods[0]
+        return whole[0] if whole else self.default_period
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ SHOTS = (
     ("trends", "trends", 1280, 1000, "light"),
     ("reasons", "reasons", 1280, 1000, "light"),
     ("recovery", "recovery", 1280, 1000, "light"),
+    ("worklist", "worklist", 1280, 800, "light"),
     ("entries", "entries", 1280, 800, "light"),
     ("health", "health", 1280, 1000, "light"),
 )

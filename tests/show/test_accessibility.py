@@ -12,7 +12,7 @@ RUN = """async () => {
     const found = await axe.run(document, {resultTypes: ['violations']});
     return found.violations.map(one => [one.impact, one.id, one.help, one.nodes.slice(0, 3).map(node => node.html)]);
 }"""
-PAGES = ("overview", "trends", "reasons", "recovery", "entries", "health")
+PAGES = ("overview", "trends", "reasons", "recovery", "worklist", "entries", "health")
 
 
 def serious(page):
@@ -32,10 +32,11 @@ def test_axe_finds_nothing_serious(open_page, dashboard, scheme, width):
     assert json.dumps({view: each for view, each in found.items() if each}, indent=1) == "{}"
 
 
-def test_axe_finds_nothing_serious_on_the_first_page(open_page, dashboard):
+def test_axe_finds_nothing_serious_on_the_first_page_and_the_worklist(open_page, dashboard):
     page = open_page(390)
-    go(page, dashboard, "overview")
-    assert serious(page) == []
+    for view in ("overview", "worklist"):
+        go(page, dashboard, view)
+        assert serious(page) == []
 
 
 @pytest.mark.parametrize("view", ["overview", "entries"])
@@ -48,7 +49,7 @@ def test_a_narrow_page_does_not_scroll_sideways(open_page, dashboard, view):
 def test_keys_alone_choose_a_page(open_page, dashboard):
     page = open_page()
     go(page, dashboard, "overview")
-    for _ in range(12):
+    for _ in range(14):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText").strip() in {"Problem trends", "Overview"}:
             break

@@ -1,12 +1,14 @@
 """What a person sees in a browser is what SQL finds in the file."""
 
+import re
+
 import pytest
 from looking import choose, drawn, go, table
 
-PAGES = ("overview", "trends", "reasons", "recovery", "entries", "health")
+PAGES = ("overview", "trends", "reasons", "recovery", "worklist", "entries", "health")
 NEWEST = (
-    "(select period_code from reporting_periods where period_kind = 'month' and is_complete"
-    " order by period_start_date desc limit 1)"
+    "(select period_code from reporting_periods where period_kind = 'month'"
+    " and data_until_date >= period_start_date + 2 order by period_start_date desc limit 1)"
 )
 
 
@@ -32,11 +34,25 @@ def test_every_page_is_drawn_without_an_error(page, dashboard, view):
     assert page.locator("h1").inner_text() == "Payment failures"
 
 
+@pytest.mark.parametrize(("width", "highest"), [(1280, 250), (390, 320)])
+def test_the_first_screen_is_the_incident_and_leads_to_the_invoices_to_collect(open_page, dashboard, width, highest):
+    page = open_page(width)
+    go(page, dashboard, "overview")
+    finding = page.locator(".nb-notice", has_text="Manchester")
+    assert re.search(r"Failures at Manchester .* rose from \d+ % to \d+ % since .*at risk", finding.first.inner_text())
+    assert finding.first.bounding_box()["y"] < highest
+    assert " (so far), compared with " in page.locator(".stMain").inner_text()
+    finding.get_by_role("link", name="Invoices to collect").click()
+    page.wait_for_url("**/?view=worklist&business=*")
+    drawn(page)
+    assert "open invoices after a failed payment" in page.locator("h3").first.inner_text()
+
+
 def test_the_first_screen_begins_with_the_findings_and_trends_lists_the_incidents(page, dashboard, snapshot):
     go(page, dashboard, "overview")
     told = snapshot.rows("select finding, business_name from findings order by finding_number limit 3")
     assert told
-    assert page.locator(".nb-notice").all_inner_texts()[: len(told)] == [row["finding"] for row in told]
+    assert page.locator(".nb-notice > span").all_inner_texts()[: len(told)] == [row["finding"] for row in told]
     assert page.locator(".nb-notice").first.bounding_box()["y"] < page.viewport_size["height"] / 2
     go(page, dashboard, "trends")
     shown = table(page, "Incidents, those that last first")

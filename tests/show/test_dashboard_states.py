@@ -8,19 +8,31 @@ from pipelines.show import dashboard_app
 
 
 @pytest.fixture
-def look(monkeypatch):
-    """What the dashboard of a file says."""
+def opened(monkeypatch):
+    """The dashboard of a file."""
 
-    def said(file, **query):
+    def run(file, **query):
         monkeypatch.setenv("NEXUDUS_ANALYTICS", str(file))
         app = AppTest.from_file(dashboard_app.__file__, default_timeout=30)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()
         assert not app.exception
-        return "\n".join(element.proto.body for element in app.get("html"))
+        return app
 
-    return said
+    return run
+
+
+@pytest.fixture
+def look(opened):
+    """What the dashboard of a file says."""
+    return lambda file, **query: "\n".join(one.proto.body for one in opened(file, **query).get("html"))
+
+
+@pytest.fixture
+def listed(opened):
+    """The table of a page."""
+    return lambda file, **query: opened(file, **query).dataframe[0].value
 
 
 def damaged(copied, file):
@@ -89,7 +101,7 @@ def test_a_period_without_attempts_is_empty_not_an_error(look, copied, tmp_path)
     assert "No payment was attempted in this view" in look(file)
 
 
-@pytest.mark.parametrize("view", ["overview", "trends", "reasons", "recovery", "entries", "health"])
+@pytest.mark.parametrize("view", ["overview", "trends", "reasons", "recovery", "worklist", "entries", "health"])
 def test_every_page_is_drawn_of_every_kind_of_period(look, analytics, view):
     for period in ("last-28-days", "last-365-days"):
         assert "Published" in look(analytics, view=view, period=period)
@@ -104,7 +116,10 @@ def test_a_file_of_a_version_that_recorded_nothing_still_shows_its_entries(look,
     assert "Published" in shown
 
 
-def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, tmp_path):
+def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, snapshot, tmp_path):
+    (whole,) = snapshot.rows(
+        "select max(period_start_date) as month from reporting_periods where period_kind = 'month' and is_complete"
+    )
     file = copied(
         tmp_path / "a.duckdb",
         """
@@ -122,7 +137,31 @@ def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, 
         group by number
         """,
     )
-    shown = look(file, view="entries")
+    shown = look(file, view="entries", period=f"{whole['month']:%Y-%m}")
     assert "newest first; only the newest 50 are shown, filter to see others" in shown
     assert shown.count("reference-") == 50
     assert "reference-9<" not in shown
+
+
+def test_the_worklist_is_the_open_invoices_newest_first_with_their_next_step(listed, copied, tmp_path, snapshot):
+    file = copied(tmp_path / "a.duckdb", "update businesses set business_name = '=1+1' where business_id = 1414970")
+    expected = snapshot.rows(
+        "select open_days, invoice_amount, last_failure_reason from failed_invoice_recoveries"
+        " where recovery_state = 'open' order by open_days, invoice_amount desc, invoice_id"
+    )
+    assert expected
+    rows = listed(file, view="worklist").to_dict("records")
+    assert [(row["Days open"], row["Amount"], row["Last reason"].replace(" ", "_")) for row in rows] == [
+        tuple(row.values()) for row in expected
+    ]
+    assert all(row["Next step"].endswith(".") for row in rows)
+    assert {row["Business"] for row in rows} > {"'=1+1"}
+
+
+def test_a_single_business_needs_no_filter_of_businesses(look, copied, tmp_path):
+    file = copied(
+        tmp_path / "a.duckdb",
+        "delete from businesses where business_id <> 1414970",
+        "delete from history_entries where business_id <> 1414970",
+    )
+    assert "Failures at" in look(file) or "Nothing unusual" in look(file)

@@ -51,6 +51,24 @@ def test_it_begins_with_the_findings_and_lists_the_incidents_behind_them(page, s
         assert row["business_name"] in page[page.index("Incidents since") :]
 
 
+def test_the_incident_and_the_running_month_stand_beside_the_last_whole_one(page, snapshot):
+    running, whole = snapshot.rows(
+        "select period_code, strftime(period_start_date, '%B %Y') as name from reporting_periods"
+        " where period_kind = 'month' and data_until_date >= period_start_date + 2"
+        " order by period_start_date desc limit 2"
+    )
+    first = page[: page.index("<h2>What changed</h2>")]
+    assert f"<h1>Payment failures, {whole['name']}</h1>" in first
+    assert "Failures at Manchester" in first
+    assert f"<h2>{running['name']} (so far), against 1 " in first
+    for row in snapshot.rows(
+        "select * from period_payment_failure_rates"
+        f" where is_all_businesses and period_code = '{running['period_code']}'"
+    ):
+        counted = f"{row['failed_first_attempt_count']:,} of {row['first_attempt_count']:,} first attempts"
+        assert counted in first[first.index("(so far)") :]
+
+
 @pytest.mark.parametrize("period", ["last-28-days", "last-365-days"])
 def test_any_period_can_be_reported(snapshot, period):
     assert f"Last {period.split('-')[1]} days" in report(snapshot, utc_now(), period)

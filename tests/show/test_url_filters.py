@@ -1,5 +1,6 @@
 """A view and its address are two forms of one thing."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -27,16 +28,26 @@ CHOICES = Choices(
 )
 
 
-def test_without_a_filter_it_is_the_newest_whole_month_of_everything():
+NOVEMBER = CHOICES.periods[1]
+
+
+def test_without_a_filter_it_is_the_running_month_of_everything():
     view, said = read_view({}, CHOICES)
-    assert (view.period, view.businesses, view.query(), said) == (OCTOBER, (), {}, [])
+    assert (view.period, view.businesses, view.query(), said) == (NOVEMBER, (), {}, [])
+    assert CHOICES.whole_month == OCTOBER
+
+
+@pytest.mark.parametrize(("last_day", "default"), [(2, OCTOBER), (3, None)])
+def test_a_month_with_less_than_three_days_of_data_is_not_opened_first(last_day, default):
+    begun = replace(NOVEMBER, data_until_date=date(2026, 11, last_day))
+    assert replace(CHOICES, periods=(begun, OCTOBER)).default_period == (default or begun)
 
 
 @given(
     st.fixed_dictionaries(
         {},
         optional={
-            "period": st.sampled_from(["last-28-days", "2026-11"]).map(lambda one: [one]),
+            "period": st.sampled_from(["last-28-days", "2026-10"]).map(lambda one: [one]),
             "business": st.permutations(["1", "2"]).map(lambda all_: all_[:1]),
             "currency": st.permutations(["GBP", "none"]),
             "kind": st.permutations(["payment_failed", "refund"]),
@@ -84,4 +95,7 @@ def test_what_does_not_exist_is_left_out_and_said(name, value):
 
 def test_a_period_that_does_not_exist_is_the_default_one():
     view, said = read_view({"period": ["1999-01"]}, CHOICES)
-    assert (view.period, said) == (OCTOBER, ["There is no period “1999-01” in this file; showing October 2026."])
+    assert (view.period, said) == (
+        NOVEMBER,
+        ["There is no period “1999-01” in this file; showing November 2026 (so far)."],
+    )
