@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     lookback_minutes: Count = 60
     """Minutes before the newest data that each sync reads again, for entries that were stamped late."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 30
-    """Seconds to wait for a response."""
+    """Seconds to wait for a response, or for more of it; the whole of it may take ten times as long."""
+    largest_answer_mb: Annotated[int, Field(ge=1)] = 100
+    """Megabytes of an answer, unpacked, that are taken in; a larger page is asked for again in smaller ones."""
 
     invoices: Literal["auto", "on", "off"] = "auto"
     """Whether invoices are read too: where the role CoworkerInvoice-List is granted, always (else exit 3), or never."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import httpx
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from pipelines.errors import PipelineError, WrongUseError
 from pipelines.extract import failures
 from pipelines.extract.auth import Login, Token
+from pipelines.extract.deadline import end_within, keep_deadlines
 from pipelines.extract.exchanges import Answer, Broken, History, Question, giving_up
 from pipelines.extract.failures import TOKEN_PATH, DeepPageError, Verdict
 from pipelines.extract.pacing import OnWait, Pacer, ledger_for
@@ -29,8 +30,10 @@ from pipelines.settings import Clock, Settings, utc_now
 __all__ = ["DeepPageError", "NexudusClient", "Reply"]
 
 _MOST_RENEWALS = 4  # for one question
-# httpx counts its time-out from byte to byte; an answer that drips is given up after this many of them.
-_TIMEOUTS_PER_ANSWER = 10
+_TIMEOUTS_PER_ANSWER = 10  # for the whole of it; NEXUDUS_TIMEOUT_SECONDS is from byte to byte
+_CODINGS = {"", "identity", "gzip", "deflate"}  # no nested ones, of which a few bytes unpack to gigabytes
+_PROXY = "the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+_MEGABYTE = 1_000_000
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -145,12 +148,17 @@ class NexudusClient:
     def _with_token(self, question: Question) -> Answer:
         """The answer, with a new token where the old one was refused.
 
-        Ended token or missing role, nobody can tell: a new token and one more try, then it is the role. Unless others
-        got in with that new token: then it has ended in its turn, while this question waited to be asked again.
+        Ended token or missing role, nobody can tell: a new token and two more tries, then it is the role. Unless
+        others got in with that new token: then it has ended in its turn, while this question waited to be asked again.
+        A write is not sent again: the entry may have been made before its answer became a 401.
         """
         token, is_renewed = self._login.token(), False
         for _ in range(_MOST_RENEWALS):
             answer = self._settled(question, token)
+            is_refused_anew = is_renewed and failures.verdict(answer.status) is Verdict.RENEW_TOKEN
+            if is_refused_anew and hash(token) not in self._accepted:
+                self.mishaps["401 on a new token, asked again"] += 1
+                answer = self._settled(question, token)
             if failures.verdict(answer.status) is not Verdict.RENEW_TOKEN:
                 self._accepted.add(hash(token))
                 return answer
@@ -158,6 +166,8 @@ class NexudusClient:
                 return answer
             self.mishaps["401, token renewed"] += 1
             token, is_renewed = self._login.renewed(token), True
+            if question.is_write:
+                return answer
         return answer
 
     def _ask_for_token(self, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -172,7 +182,10 @@ class NexudusClient:
         for attempt in itertools.count(1):
             outcome = self._exchange(question, token)
             if isinstance(outcome, Answer) and not outcome.is_passing:
+                self._pacer.speed_up()
                 return outcome
+            if isinstance(outcome, Answer) and outcome.is_of_load:
+                self._pacer.slow_down()
             self._note_mishap(outcome)
             history = History(self.request_count, self.retry_count, attempt, waited_seconds, self.has_server_clock)
             error = giving_up(question, outcome, history, self._host)
@@ -216,6 +229,8 @@ class NexudusClient:
         except httpx.HTTPError as error:
             broken = _classified(error, self._host)
         else:
+            if answer.status == 407 or (answer.status == 401 and "proxy-authenticate" in answer.headers):  # noqa: PLR2004
+                raise _proxy_refused(f"wants a login ({answer.status})")
             if not question.is_write and failures.is_cut_short(answer.body):
                 return Broken("the answer was cut short", was_sent=True)
             return answer
@@ -227,31 +242,56 @@ class NexudusClient:
     def _send(self, question: Question, headers: dict[str, str]) -> Answer:
         sent = time.monotonic()
 
-        def admit_to_the_wire(event: str, _: object) -> None:
+        longest = self._settings.timeout_seconds * _TIMEOUTS_PER_ANSWER
+        host = self._http.base_url.host
+
+        def admit_to_the_wire(event: str, details: Mapping[str, Any]) -> None:
             # Not before the connection is made: that takes a while, and the request behind would come too early.
-            nonlocal sent
+            nonlocal sent, host
+            if event == "connection.connect_tcp.started":
+                host = details["host"]
             if event == "http11.send_request_headers.started":
                 self._pacer.admit(is_write=question.is_write)
                 sent = time.monotonic()
+                end_within(longest)
 
-        body = bytearray()
-        with self._http.stream(
-            question.method,
-            question.path,
-            params=question.params,
-            content=question.content,
-            headers=headers,
-            extensions={"trace": admit_to_the_wire},
-        ) as response:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if time.monotonic() - sent > self._settings.timeout_seconds * _TIMEOUTS_PER_ANSWER:
-                    raise httpx.ReadTimeout("the answer never ends")
+        end_within(longest)
+        try:
+            with self._http.stream(
+                question.method,
+                question.path,
+                params=question.params,
+                content=question.content,
+                headers=headers,
+                extensions={"trace": admit_to_the_wire},
+            ) as response:
+                body = self._body(response, sent + longest)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if host == self._http.base_url.host:
+                raise
+            raise httpx.ProxyError(f"{host} does not answer: {error}") from None
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - sent)
         date = _date_of(response.headers.get("date"))
         if date is not None:
             self._server_clock = (date, time.monotonic())
         return Answer(response.status_code, dict(response.headers), bytes(body), date or self._clock())
+
+    def _body(self, response: httpx.Response, deadline: float) -> bytes:
+        """The body, unpacked. Raises AnswerTooLargeError before it fills the memory, httpx.HTTPError."""
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding not in _CODINGS:
+            raise httpx.DecodingError("an encoding that was not asked for")
+        most, body = self._settings.largest_answer_mb * _MEGABYTE, bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > most:
+                raise failures.AnswerTooLargeError(
+                    f"An answer is larger than {self._settings.largest_answer_mb} MB: set a smaller NEXUDUS_PAGE_SIZE, "
+                    "or a larger NEXUDUS_LARGEST_ANSWER_MB if this machine has the memory."
+                )
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("the answer never ends")
+        return bytes(body)
 
 
 def _classified(error: httpx.HTTPError, host: str) -> Broken | PipelineError:
@@ -263,12 +303,19 @@ def _classified(error: httpx.HTTPError, host: str) -> Broken | PipelineError:
             "point SSL_CERT_FILE at your organisation's certificate authority; checking it is never turned off."
         )
     if isinstance(error, httpx.ProxyError):
-        return Broken(f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY refuses: {error}", was_sent=False)
+        if str(error)[:3] in {"401", "407"}:
+            return _proxy_refused(f"refuses: {error}")
+        return Broken(f"{_PROXY} refuses: {error}", was_sent=False, is_of_proxy=True)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return Broken(str(error) or "no connection in time", was_sent=False)
     if isinstance(error, httpx.TimeoutException):
         return Broken("no answer within NEXUDUS_TIMEOUT_SECONDS", was_sent=True)
     return Broken("the connection broke", was_sent=True)
+
+
+def _proxy_refused(words: str) -> WrongUseError:
+    """A proxy's own login, which neither ours nor NEXUDUS_BASE_URL can change."""
+    return WrongUseError(f"{_PROXY[:1].upper()}{_PROXY[1:]} {words}: put its user and password into that address.")
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -282,20 +329,25 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 def _date_of(header: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(header) if header else None
-    except ValueError:
+        return date and (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return date and (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _http_client(settings: Settings) -> httpx.Client:
     try:
-        return httpx.Client(
+        client = httpx.Client(
             base_url=settings.base_url,
             # One for all: httpx would read the authorities anew for each proxy in the environment.
             verify=httpx.create_ssl_context(),
             # More threads than connections wait for each other as long as the pace makes them.
             timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
-            headers={"accept": "application/json", "cache-control": "no-cache", "user-agent": "nexudus-billing"},
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "gzip, deflate",
+                "cache-control": "no-cache",
+                "user-agent": "nexudus-billing",
+            },
             # A session cookie would log us in beside the token and hide a missing role.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=())),
             # A proxy cannot reach this machine's loopback, and the sandbox is there.
@@ -306,6 +358,9 @@ def _http_client(settings: Settings) -> httpx.Client:
         pass
     except (ValueError, ImportError):
         _bad_proxy()
+    else:
+        keep_deadlines((client._transport, *client._mounts.values()))  # noqa: SLF001 - proxies are among the latter
+        return client
     raise WrongUseError("NEXUDUS_BASE_URL is not an address: set it to, for example, https://spaces.nexudus.com.")
 
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from pipelines.extract.axes import EVERYTHING, Filters
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity import Entity
+from pipelines.extract.failures import AnswerTooLargeError
 from pipelines.extract.records import SearchAnswer, decode_search
 from pipelines.settings import Settings
 
@@ -16,6 +17,7 @@ class EntitySource:
         self.entity = entity
         self._client = client
         self._page_size = settings.page_size
+        self._largest_page: int | None = None
         self._zone = ZoneInfo(settings.filter_timezone)
 
     def search(
@@ -32,7 +34,20 @@ class EntitySource:
         Raises EnvelopeError for a body that is not the envelope, DeepPageError for 403 beyond page 1,
         MissingFilterError, and what the client raises.
         """
-        params = {"page": str(page), "size": str(size or self._page_size)}
+        # A server with smaller pages than asked for is nothing new: the first page may shrink, a later one may not.
+        size = min(size or self._page_size, self._largest_page or size or self._page_size)
+        while True:
+            try:
+                return self._page(filters, page, size, order_by, direction)
+            except AnswerTooLargeError:
+                if page > 1 or size == 1:
+                    raise
+                self._largest_page = size = size // 2
+
+    def _page(
+        self, filters: Filters, page: int, size: int, order_by: str | None, direction: int | None
+    ) -> SearchAnswer:
+        params = {"page": str(page), "size": str(size)}
         if order_by is not None:
             params["orderBy"] = order_by
         if direction is not None:

@@ -9,6 +9,7 @@ from pipelines.extract import failures
 from pipelines.extract.failures import TOKEN_PATH, Verdict
 
 _ATTEMPTS = 6
+_LONG_WAIT_SECONDS = 30  # such a wait is of a limit a minute or an hour, which the wait itself keeps
 # Before the host has answered once, a refused connection is a wrong address more likely than an outage.
 _ATTEMPTS_AT_FIRST_CONTACT = 2
 
@@ -67,6 +68,12 @@ class Answer:
         return failures.throttle_form(self.status, self.headers, self.body)
 
     @property
+    def is_of_load(self) -> bool:
+        """Whether we may be too fast: a throttle that names no long wait, or a bare 503."""
+        is_short = (self.asked_wait_seconds or 0) < _LONG_WAIT_SECONDS
+        return is_short and (self.throttle_form is not None or self.status == 503)  # noqa: PLR2004
+
+    @property
     def asked_wait_seconds(self) -> float | None:
         """The wait that the answer asks for."""
         return failures.wait_asked_for(self.headers, self.body, self.answered_at)
@@ -81,6 +88,7 @@ class Broken:
     is_passing: bool = True
     throttle_form: None = None
     asked_wait_seconds: None = None
+    is_of_proxy: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,10 @@ def _was_surely_not_done(outcome: Answer | Broken) -> bool:
 
 def _given_up(question: Question, outcome: Answer | Broken, why: str, host: str) -> PipelineError:
     if isinstance(outcome, Broken):
+        if outcome.is_of_proxy:
+            return TryAgainLaterError(
+                f"{host} cannot be reached ({why}): fix or unset that variable, or try again later."
+            )
         failed = "does not answer as it should" if outcome.was_sent else "cannot be reached"
         return TryAgainLaterError(
             f"{host} {failed} ({why}): try again later, or check NEXUDUS_BASE_URL and the network."

@@ -24,6 +24,9 @@ TOKEN_PATH = "/api/token"  # noqa: S105 - a path, not a secret
 LONGEST_WAIT_SECONDS = 300.0
 """A longer wait, asked for by the API or by our own pace, ends the run as throttled instead of hanging."""
 
+LONGEST_BELIEVED_WAIT_SECONDS = 86_400.0
+"""A server that asks for more than a day is not believed; it counts as one that names no wait."""
+
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _ALWAYS_ALLOWED_RETRIES = 20  # four readers, each meeting one outage of five attempts
@@ -38,6 +41,10 @@ class ThrottledError(TryAgainLaterError):
 
 class RequestsUsedUpError(TryAgainLaterError):
     """The most requests that this client may send are sent."""
+
+
+class AnswerTooLargeError(WrongUseError):
+    """An answer would not fit into the memory that a setting allows for it: ask for fewer records."""
 
 
 class DeepPageError(RefusedError):
@@ -86,11 +93,14 @@ class Verdict(Enum):
     PERMANENT = auto()
 
 
+_PASSING = {408, 421, 425}  # the server gave up waiting, the wrong server, too early a repetition
+
+
 def verdict(status: int) -> Verdict:
     """Permanent or transient. 409 is this API's throttle, not a conflict; 400 and 403 never become right by asking."""
     if status in {409, 429}:
         return Verdict.THROTTLED
-    if status >= 500:  # noqa: PLR2004 - server errors
+    if status >= 500 or status in _PASSING:  # noqa: PLR2004 - server errors
         return Verdict.TRANSIENT
     if status == 401:  # noqa: PLR2004
         return Verdict.RENEW_TOKEN
@@ -98,7 +108,7 @@ def verdict(status: int) -> Verdict:
 
 
 def wait_asked_for(headers: Mapping[str, str], body: bytes, now: datetime) -> float | None:
-    """Seconds the server asks us to wait, or None if it does not say.
+    """Seconds the server asks us to wait, or None if it does not say, or names the past or more than a day.
 
     From `Retry-After` in seconds or as a date (against `now`, the answer's own Date: our clock may be off), else from
     "Wait N seconds" in the body.
@@ -108,13 +118,12 @@ def wait_asked_for(headers: Mapping[str, str], body: bytes, now: datetime) -> fl
     if seconds is None and asked:
         try:
             until = parsedate_to_datetime(asked)
-        except ValueError:
-            pass
-        else:
             seconds = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+        except (ValueError, OverflowError):
+            pass
     if seconds is None and (found := re.search(rb"[Ww]ait\s+(\d+(?:\.\d+)?)\s*s", body[:2000])):
         seconds = _number(found[1].decode())
-    return None if seconds is None else max(0.0, seconds)
+    return seconds if seconds is not None and 0 <= seconds <= LONGEST_BELIEVED_WAIT_SECONDS else None
 
 
 def is_throttle(status: int, headers: Mapping[str, str]) -> bool:
@@ -125,6 +134,8 @@ def is_throttle(status: int, headers: Mapping[str, str]) -> bool:
 def throttle_form(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """In which of the forms seen on live tenants a throttle answer says how long to wait."""
     asked = headers.get("retry-after", "").strip()
+    if asked and wait_asked_for(headers, b"", datetime.now(UTC)) is None:
+        return f"{status} with a Retry-After that is not believed"
     if asked:
         return f"{status} with Retry-After {'in seconds' if _number(asked) is not None else 'as a date'}"
     return f"{status} with the wait in the text" if wait_asked_for({}, body, datetime.now(UTC)) else f"{status} bare"
@@ -153,10 +164,13 @@ def is_cut_short(body: bytes) -> bool:
     """Whether a JSON object was begun and not ended: the connection broke where no length was announced."""
     if body.lstrip()[:1] != b"{":
         return False
+    if body.rstrip()[-1:] != b"}":
+        return True
     try:
         _whole.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A whole body can be unreadable too; of half an emoji msgspec says the same as of an end that is missing.
+        return "truncated" in str(error) and rb"\ud" not in body.lower()
     return False
 
 
@@ -195,7 +209,25 @@ def refusal(  # noqa: PLR0911 - a table of cases reads best as one
         )
     if status == 400:  # noqa: PLR2004
         return BadRequestError(f"The API does not accept {method} {path} (400: {said or 'no reason given'}).", body)
-    return BrokenPromiseError(f"The API answers {method} {path} with the unexpected status {status}.")
+    advice = _ADVICE.get(status, "look for a proxy or a firewall between, and try again later")
+    return BrokenPromiseError(
+        f"The API answers {method} {path} with the unexpected status {status}{f' ({said})' if said else ''}: {advice}."
+    )
+
+
+_ADVICE = {
+    402: "the account's subscription may have ended; ask its owner",
+    405: "check that NEXUDUS_BASE_URL is the API itself and no proxy forbids the method",
+    406: "check that NEXUDUS_BASE_URL is the API itself",
+    410: "this version may be too old for the API; look for a newer one",
+    411: "look for a proxy between that changes requests",
+    413: "set a smaller NEXUDUS_PAGE_SIZE, or send a shorter text",
+    414: "set a smaller NEXUDUS_PAGE_SIZE, and look for a proxy between with a low limit",
+    415: "look for a proxy between that changes requests",
+    426: "use https:// in NEXUDUS_BASE_URL",
+    431: "look for a proxy between with a low limit of headers",
+    451: "the network here forbids this address; ask who runs it",
+}
 
 
 def message_in(body: bytes) -> str:

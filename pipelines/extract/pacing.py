@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.errors import WrongUseError
-from pipelines.extract.failures import LONGEST_WAIT_SECONDS, ThrottledError
+from pipelines.extract.failures import LONGEST_BELIEVED_WAIT_SECONDS, LONGEST_WAIT_SECONDS, ThrottledError
 from pipelines.foundation.private_files import make_private_file, make_private_folder
 from pipelines.settings import Clock, Settings
 
@@ -28,6 +28,12 @@ OnWait = Callable[[float, str], None]
 _MICROSECONDS = 1_000_000
 # The server counts arrivals, and not every request takes equally long to arrive (some ms apart on a busy machine).
 _JITTER_SECONDS = 0.005
+# A limiter that lets one request through each second, say, names no limit: on each throttle we go slower at once, and
+# after each good answer a little faster, so that few requests are refused at any limit.
+_FIRST_SLOW_SECONDS = 0.2
+_LONGEST_SLOW_SECONDS = 30.0
+_SLOWER, _SLOWER_NEAR_THE_LIMIT, _FASTER = 2.0, 1.25, 0.99
+_CALM_REQUESTS = 15
 _SHORTEST_TOLD_WAIT = 1.0  # seconds; the spacing between requests is not worth a word
 # A stamp ahead of the clock is left from before the clock was set back: it says nothing about the pace.
 _AHEAD_MICROSECONDS = _MICROSECONDS
@@ -165,8 +171,9 @@ class SharedLedger:
         return waits
 
     def _pause(self, now: int) -> Wait:
-        set_by_this_clock = "select max(until_at) from pause where set_at <= ?"
-        with closing(self._file.execute(set_by_this_clock, (now + _AHEAD_MICROSECONDS,))) as rows:
+        set_by_this_clock = "select max(until_at) from pause where set_at <= ? and until_at - set_at <= ?"
+        longest = round(LONGEST_BELIEVED_WAIT_SECONDS * _MICROSECONDS)
+        with closing(self._file.execute(set_by_this_clock, (now + _AHEAD_MICROSECONDS, longest))) as rows:
             (until,) = rows.fetchone()
         return Wait((until or 0) - now, _THROTTLED)
 
@@ -196,6 +203,9 @@ class Pacer:
         self._on_wait = on_wait
         self._turn = threading.Lock()
         self._count = threading.Lock()
+        self._slow_seconds = 0.0
+        self._went_at = 0
+        self._went_since_slower = _CALM_REQUESTS
         self.waited_seconds = 0.0
 
     def draw_near(self, *, is_write: bool = False) -> None:
@@ -203,11 +213,45 @@ class Pacer:
 
         Raises ThrottledError rather than wait longer than LONGEST_WAIT_SECONDS.
         """
-        self._wait_while(partial(self._ledger.look, is_write=is_write), at_most=_SHORTEST_TOLD_WAIT)
+        self._wait_while(partial(self._ask, self._ledger.look, is_write=is_write), at_most=_SHORTEST_TOLD_WAIT)
 
     def admit(self, *, is_write: bool = False) -> None:
         """Return when a request may go, in this very moment. Raises ThrottledError as `draw_near` does."""
-        self._wait_while(partial(self._ledger.claim, is_write=is_write))
+        self._wait_while(partial(self._ask, self._claim, is_write=is_write))
+
+    def slow_down(self) -> None:
+        """Go slower: the API has throttled. Answers to what was sent before the last time count as that one."""
+        with self._count:
+            if self._went_since_slower > 0:
+                factor = _SLOWER_NEAR_THE_LIMIT if self._slow_seconds and self._is_calm else _SLOWER
+                slower = max(_FIRST_SLOW_SECONDS, self._slow_seconds * factor)
+                self._slow_seconds = min(slower, _LONGEST_SLOW_SECONDS)
+                self._went_since_slower = 0
+
+    def speed_up(self) -> None:
+        """Go a little faster again: the API has answered."""
+        with self._count:
+            if self._is_calm:
+                self._slow_seconds *= _FASTER if self._slow_seconds > _FIRST_SLOW_SECONDS / 2 else 0
+
+    @property
+    def _is_calm(self) -> bool:
+        return self._went_since_slower >= _CALM_REQUESTS
+
+    def _ask(self, ask: Callable[..., Wait | None], now: int, *, is_write: bool) -> Wait | None:
+        left = self._went_at + round(self._slow_seconds * _MICROSECONDS) - now
+        # More than that is left where the clock was set back.
+        if 0 < left <= self._slow_seconds * _MICROSECONDS:
+            own = Wait(left, "slowed down because the API throttles")
+            return max(own, self._ledger.look(now, is_write=is_write) or own, key=lambda wait: wait.microseconds)
+        return ask(now, is_write=is_write)
+
+    def _claim(self, now: int, *, is_write: bool) -> Wait | None:
+        wait = self._ledger.claim(now, is_write=is_write)
+        if wait is None:
+            with self._count:
+                self._went_at, self._went_since_slower = now, self._went_since_slower + 1
+        return wait
 
     def _wait_while(self, ask: Callable[[int], Wait | None], at_most: float = 0.0) -> None:
         # One thread waits for all: the others would only wake with it and wait on.
