@@ -62,6 +62,9 @@ def dripping(piece, first=b""):
     return answer
 
 
+@pytest.mark.fault(
+    "headers, 1xx answers or a body that drip for ever", "any answer, the login's too", "exact after the next run"
+)
 @pytest.mark.parametrize(
     ("first", "piece"),
     [
@@ -89,6 +92,7 @@ def sending(headers, body):
     return answer
 
 
+@pytest.mark.fault("a few bytes unpack to more than NEXUDUS_LARGEST_ANSWER_MB", "any answer", "refused with a sentence")
 def test_an_answer_that_unpacks_to_more_than_is_allowed_is_stopped(settings_for, fake_time):
     bomb = gzip.compress(b" " * 30_000_000)
     with raw_server(sending("Content-Encoding: gzip\r\n", bomb)) as url:
@@ -105,6 +109,7 @@ def test_a_coding_within_a_coding_is_not_unpacked(settings_for, fake_time):
             ask(settings, fake_time)
 
 
+@pytest.mark.fault("a page larger than NEXUDUS_LARGEST_ANSWER_MB", "first page of any range", "exact")
 def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(small_sandbox, client_for, settings_for):
     for entry_id in [entry["Id"] for entry in small_sandbox.store.truth()][:100]:
         small_sandbox.store.update(entry_id, description="x" * 20_000)
@@ -116,6 +121,7 @@ def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(small_sandbox, cl
     assert source.search().page_size == answer.page_size
 
 
+@pytest.mark.fault("429 or 503 above a rate that is not named", "every answer", "exact")
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("seconds", [1, 5])
 def test_the_pace_adapts_to_a_limiter_that_names_no_limit(settings_for, fake_time, status, seconds):
@@ -150,6 +156,7 @@ def through_proxy(monkeypatch):
     return use
 
 
+@pytest.mark.fault("a proxy that does not answer", "any request", "exact after the next run")
 def test_a_dead_proxy_is_named_and_not_the_address(settings_for, fake_time, through_proxy):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -161,6 +168,7 @@ def test_a_dead_proxy_is_named_and_not_the_address(settings_for, fake_time, thro
         assert "canary" not in str(caught.value)
 
 
+@pytest.mark.fault("401 or 407 of a proxy", "any request", "refused with a sentence")
 @pytest.mark.parametrize("status", [401, 407])
 @pytest.mark.parametrize("url", ["https://spaces.example", "http://spaces.example"])
 def test_a_proxy_that_wants_a_login_is_not_taken_for_the_api(settings_for, fake_time, through_proxy, status, url):
@@ -174,6 +182,7 @@ def test_a_proxy_that_wants_a_login_is_not_taken_for_the_api(settings_for, fake_
             ask(settings_for(url), fake_time)
 
 
+@pytest.mark.fault("401 on a token just renewed", "any answer", "exact")
 def test_one_stray_401_on_a_new_token_is_no_missing_role(small_sandbox, client_for):
     client = client_for(small_sandbox)
     client.log_in()
