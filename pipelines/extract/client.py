@@ -190,6 +190,8 @@ class NexudusClient:
             history = History(self.request_count, self.retry_count, attempt, waited_seconds, self.has_server_clock)
             error = giving_up(question, outcome, history, self._host)
             if error is not None:
+                if question.is_write and outcome.throttle_form:
+                    self._pacer.pause(outcome.asked_wait_seconds or 0)  # the next request keeps it
                 raise error
             waited_seconds += self._wait_before_retry(outcome, attempt)
             with self._count:

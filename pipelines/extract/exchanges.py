@@ -121,9 +121,8 @@ def giving_up(question: Question, outcome: Answer | Broken, history: History, ho
 
 
 def _was_surely_not_done(outcome: Answer | Broken) -> bool:
-    if isinstance(outcome, Broken):
-        return not outcome.was_sent
-    return failures.verdict(outcome.status) is Verdict.THROTTLED
+    # A throttle is no proof: a server may count a request once it has carried it out.
+    return isinstance(outcome, Broken) and not outcome.was_sent
 
 
 def _given_up(question: Question, outcome: Answer | Broken, why: str, host: str) -> PipelineError:

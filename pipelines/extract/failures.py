@@ -75,6 +75,10 @@ class BadRequestError(RefusedError):
         self.body = body
 
 
+class DoubtedRefusalError(RefusedError):
+    """401 for a create: the role is missing, or the login ended, perhaps after the entry was made."""
+
+
 class EntryRefusedError(WrongUseError):
     """The API refused to create an entry. `problems` pairs each property it named with what is wrong with it."""
 
@@ -188,6 +192,11 @@ def refusal(  # noqa: PLR0911 - a table of cases reads best as one
     """
     if status == 403 and page > 1:  # noqa: PLR2004
         return DeepPageError(f"The API refuses page {page} of {path} (403): ask for smaller ranges.")
+    if status == 401 and method == "POST":  # noqa: PLR2004
+        return DoubtedRefusalError(
+            f"The API refuses {method} {path} (401): run the same command again, in case the login had just ended; if "
+            f"this stays, give the user the role `{role or 'to create'}`."
+        )
     if status in {401, 403}:
         return RefusedError(
             f"The API refuses {method} {path} ({status}) with a valid login: give the user the role "

@@ -127,7 +127,9 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[Desk]:
         outbox = Outbox(settings, clock)
         sender = Sender(
             outbox,
-            look=lambda entry: look(histories, entry),
+            look=lambda entry: look(
+                histories, entry, entry.sent_at and entry.sent_at + (client.server_now(HISTORIES.path) - clock())
+            ),
             post=lambda entry: client.post(HISTORIES.path, entry.body, role=CREATE_ROLE),
             admit=pacer.admit,
             clock=clock,

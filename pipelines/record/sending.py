@@ -10,7 +10,13 @@ from typing import Protocol
 
 from pipelines.errors import PipelineError, RefusedError, TryAgainLaterError
 from pipelines.extract.client import Reply
-from pipelines.extract.failures import BadRequestError, EntryRefusedError, NotFoundError, UncertainWriteError
+from pipelines.extract.failures import (
+    BadRequestError,
+    DoubtedRefusalError,
+    EntryRefusedError,
+    NotFoundError,
+    UncertainWriteError,
+)
 from pipelines.extract.histories import created_id, entry_refused
 from pipelines.record.reading_back import Sight
 from pipelines.record.states import (
@@ -89,6 +95,10 @@ class Sender:
         sight = self.look(entry)
         if sight.entry_id is not None:
             return self.outbox.change(entry, Found(sight.entry_id))
+        if sight.alike_id is not None and entry.state is State.UNSURE:
+            # As long as nobody has looked, neither sent again nor taken for it.
+            why = f"entry {sight.alike_id} looks like it, without its reference; look at the invoice in Nexudus"
+            return self.outbox.change(entry, Doubted(why, self.clock() + self.settle))
         if refusal is not None:
             return self.outbox.change(entry, Rejected(refusal))
         entry = self.outbox.change(entry, Absent(looked_at))
@@ -105,6 +115,9 @@ class Sender:
             return self.outbox.change(entry, Rejected(str(entry_refused(error.body)))), None
         except UncertainWriteError as error:
             return self._doubted(entry, str(error)), None
+        except DoubtedRefusalError as error:
+            self._doubted(entry, str(error))
+            raise
         except (TryAgainLaterError, RefusedError, NotFoundError) as error:
             self.outbox.change(entry, NotSent(str(error)))
             raise
@@ -116,9 +129,10 @@ class Sender:
         except UncertainWriteError as error:
             return self._doubted(entry, str(error)), None
         except EntryRefusedError as error:
-            # A complete answer, so no request is still running: the result of the next look counts at once.
-            doubted = self.outbox.change(entry, Doubted(str(error), self.clock()))
-            return doubted, str(error) if error.problems else None
+            if not error.problems:
+                return self._doubted(entry, str(error)), None
+            # Refused with reasons, and never sent again: the result of the next look counts at once.
+            return self.outbox.change(entry, Doubted(str(error), self.clock())), str(error)
 
     def _doubted(self, entry: OutboxEntry, why: str) -> OutboxEntry:
         return self.outbox.change(entry, Doubted(why, self.clock() + self.settle))

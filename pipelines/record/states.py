@@ -143,7 +143,7 @@ def after(  # noqa: C901, PLR0911 - a table of cases reads best as one
             return _moved(entry, State.CONFIRMED, at, entry_id=entry_id)
         case State.SENDING, NotSent(why):
             return _moved(entry, State.PLANNED, at, detail=why)
-        case State.SENDING, Doubted(why, settles_at):
+        case ((State.SENDING | State.UNSURE), Doubted(why, settles_at)):
             return _moved(entry, State.UNSURE, at, detail=why, settles_at=settles_at)
         case State.SENDING | State.UNSURE, Rejected(why):
             return _moved(entry, State.REFUSED, at, detail=why)

@@ -135,19 +135,9 @@ def test_a_missing_required_filter_is_an_error_of_its_own(ready):
     assert client.retry_count == 0
 
 
-@pytest.mark.parametrize("fault", THROTTLES[:3])
-def test_a_throttled_write_was_not_done_and_is_sent_again(ready, fault):
-    sandbox, client = ready
-    sandbox.faults.inject(fault)
-    invoice_id = next(iter(sandbox.store.invoices))
-    before = len(sandbox.store)
-    assert client.post(HISTORIES.path, ENTRY | {"CoworkerInvoiceId": invoice_id}).status == 200
-    assert len(sandbox.store) == before + 1
-
-
 @pytest.mark.parametrize(
     "fault",
-    ["write_500_before", "write_500_after", "write_reset_before", "write_reset_after", "throttle_503"],
+    ["write_500_before", "write_500_after", "write_reset_before", "write_reset_after", *THROTTLES],
 )
 def test_a_write_in_doubt_is_never_sent_again(ready, fault):
     sandbox, client = ready

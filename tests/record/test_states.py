@@ -41,6 +41,7 @@ TABLE = {
     ("sending", "rejected"): "refused",
     ("sending", "not sent"): "planned",
     ("sending", "doubted"): "unsure",
+    ("unsure", "doubted"): "unsure",
     ("unsure", "found"): "confirmed",
     ("unsure", "rejected"): "refused",
     ("unsure", "absent too early"): "unsure",
