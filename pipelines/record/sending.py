@@ -95,12 +95,12 @@ class Sender:
         sight = self.look(entry)
         if sight.entry_id is not None:
             return self.outbox.change(entry, Found(sight.entry_id))
-        if sight.alike_id is not None and entry.state is State.UNSURE:
-            # As long as nobody has looked, neither sent again nor taken for it.
-            why = f"entry {sight.alike_id} looks like it, without its reference; look at the invoice in Nexudus"
-            return self.outbox.change(entry, Doubted(why, self.clock() + self.settle))
         if refusal is not None:
             return self.outbox.change(entry, Rejected(refusal))
+        if sight.alike_id is not None and entry.state is State.UNSURE:
+            # As long as nobody has looked, neither sent again nor taken for it.
+            doubt = f"entry {sight.alike_id} looks like it, without its reference; look at the invoice in Nexudus"
+            return self.outbox.change(entry, Doubted(doubt, self.clock() + self.settle))
         entry = self.outbox.change(entry, Absent(looked_at))
         if self.unwanted and entry.state is State.PLANNED:
             why = _PAID if sight.is_paid else self.unwanted(entry.invoice_id)
