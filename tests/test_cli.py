@@ -50,7 +50,11 @@ def folder(tmp_path, monkeypatch, tenant):
     monkeypatch.setenv("NEXUDUS_USERNAME", tenant.username)
     monkeypatch.setenv("NEXUDUS_PASSWORD", tenant.password)
     monkeypatch.setenv("NEXUDUS_REQUEST_SPACING_MS", "0")
-    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("NEXUDUS_REQUESTS_PER_MINUTE", "0")
+    monkeypatch.setenv("NEXUDUS_REQUESTS_PER_HOUR", "0")
+    # Dagster's record of runs on disk takes half the time of a small sync; the test of the demo looks at it.
+    monkeypatch.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "data" / "dagster"))
     with open_warehouse(load_settings()) as connection:
         connection.execute("insert into land.rejected_records (reason) values ('from before')")
     (tmp_path / "data" / "analytics.duckdb").write_text("the last good file")

@@ -1,5 +1,6 @@
 """One data directory, one account: another one is refused before anything of it is read in or written to it."""
 
+import dagster as dg
 import pytest
 from command_line import run_here
 from tested_warehouse import KIND
@@ -25,9 +26,15 @@ def use(monkeypatch, tmp_path):
             "PASSWORD": running.password,
             "DATA_DIR": str(tmp_path / "data"),
             "HISTORY_START": "2024-01-01",
+            "REQUESTS_PER_MINUTE": "0",
+            "REQUESTS_PER_HOUR": "0",
+            "REQUEST_SPACING_MS": "0",
         }
         for name, value in values.items():
             monkeypatch.setenv(f"NEXUDUS_{name}", value)
+        # Dagster's record of runs on disk takes half the time of a small sync; another test looks at it.
+        monkeypatch.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
+        monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
 
     return choose
 

@@ -251,7 +251,7 @@ def test_a_closed_warehouse_is_one_file(settings):
     assert [path.name for path in settings.data_dir.iterdir() if path.is_file()] == ["warehouse.duckdb"]
 
 
-@pytest.mark.parametrize("kills", [25, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_killed_amid_checkpoints_the_warehouse_opens_with_all_that_was_said_to_be_in_it(settings, kills):
     fill(settings)
     dice, said = random.Random(kills), checkpointing_process.number()

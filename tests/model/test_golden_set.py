@@ -2,6 +2,7 @@
 
 import pytest
 from given import EXPIRED, IN_FLIGHT, NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, row, rows
+from tested_warehouse import empty_warehouse
 
 from pipelines.model.explain import explain
 
@@ -15,8 +16,14 @@ REPEATED = [
 ]
 
 
-@pytest.fixture(params=["once", "some reported twice"])
-def figures(warehouse, request):
+@pytest.fixture(params=["once", "some reported twice"], scope="module")
+def figures(request):
+    with empty_warehouse() as warehouse:
+        made(warehouse, REPEATED if request.param != "once" else [])
+        yield warehouse
+
+
+def made(warehouse, repeated):
     paid = {number: START.replace(day=START.day + days) for number, days in ((1, 0), (2, 6), (4, 0), (6, 2))}
     land(
         warehouse,
@@ -33,7 +40,7 @@ def figures(warehouse, request):
         entry(11, 1, "Invoice 1 was sent to ada@example.com.", -1, name="Invoice sent", paid_on=paid[1]),
         entry(12, 7, "Invoice 7 was sent to ada@example.com.", -1, name="Invoice sent", amount="120"),
     )
-    for number, invoice, text, at, name, flag in REPEATED if request.param != "once" else ():
+    for number, invoice, text, at, name, flag in repeated:
         amount = {1: "100", 3: "1000", 4: "50"}[invoice]
         land(
             warehouse,
@@ -52,7 +59,6 @@ def figures(warehouse, request):
         "recovery_cohorts",
         "retry_outcomes",
     )
-    return warehouse
 
 
 def test_every_rate_of_the_month(figures):

@@ -70,9 +70,10 @@ def settings(tmp_path, monkeypatch):
     return Settings(_env_file=None, data_dir=tmp_path / "data")
 
 
-def test_processes_that_open_a_new_instance_at_once_all_get_it(tmp_path):
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_processes_that_open_a_new_instance_at_once_all_get_it(tmp_path, rounds):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    for number in range(3):
+    for number in range(rounds):
         command = [sys.executable, "-W", "ignore", "-c", OPEN, str(tmp_path / f"data {number}")]
         processes = [subprocess.Popen(command, **pipes) for _ in range(3)]
         for process in processes:
