@@ -6,7 +6,8 @@
 --   currency_code             Currency of that location; null where the API gave none
 --   day_date                  Calendar day in the reporting zone on which the entries were made
 --   month_start_date          First day of that month
---   excluded_because          draft_invoice, zero_invoice (amount zero or less), no_invoice (the entry names none),
+--   excluded_because          draft_invoice, credit_note, zero_invoice (amount zero or less), no_invoice (the entry
+--                             names none),
 --                             dated_in_future (after the end of the data), deleted_entry (the entry is gone from
 --                             the API), reported_twice (an earlier entry reports the same attempt)
 --   excluded_attempt_count    Attempts left out
@@ -14,8 +15,8 @@
 -- promises
 --   unique: business_id, currency_code, day_date, excluded_because
 --   not null required_columns: day_date, month_start_date, excluded_because, excluded_attempt_count
---   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future, deleted_entry,
---       reported_twice)
+--   accepted: excluded_because in (draft_invoice, credit_note, zero_invoice, no_invoice, dated_in_future,
+--       deleted_entry, reported_twice)
 -- reads
 --   land.reconciliations
 -- published

@@ -25,8 +25,8 @@
 --   payment_method           card, direct_debit, other or unknown: a guess from the words
 --   is_manual_payment        True where a success was entered by hand (a transfer, cash, a cheque), as far as its text
 --                            says
---   excluded_because         Why the payment figures leave the entry out (draft_invoice, zero_invoice, no_invoice,
---                            dated_in_future); null where they do not
+--   excluded_because         Why the payment figures leave the entry out (draft_invoice, credit_note, zero_invoice,
+--                            no_invoice, dated_in_future); null where they do not
 --   updated_by               Who changed it last
 --   customer_was_notified    True where the customer was notified
 --   seen_at                  When the row was last received
@@ -40,7 +40,7 @@
 --   accepted: failure_reason in (insufficient_funds, no_payment_method, mandate_revoked, over_limit, card_declined,
 --       card_expired, authentication_required, provider_error, unknown)
 --   holds: (kind = 'payment_failed') = (failure_reason is not null)
---   accepted: excluded_because in (draft_invoice, zero_invoice, no_invoice, dated_in_future)
+--   accepted: excluded_because in (draft_invoice, credit_note, zero_invoice, no_invoice, dated_in_future)
 -- personal
 --   name: public_name
 --   description: public_description

@@ -21,7 +21,7 @@
 --   failed_invoice_count            Invoices that failed in it
 --   customer_count                  Customers whose invoices these are
 --   open_invoice_count              Those of the invoices with a failed payment that are still open
---   open_amount                     Sum of their amounts, in currency_code
+--   open_amount                     Sum of what is due of them, in currency_code
 --   rules_version                   Checksum of the rules that were applied
 -- promises
 --   unique one_row_per_incident: business_id, currency_code, incident_kind, started_on_date
@@ -142,14 +142,14 @@ failures as (
         count(*) as failed_invoice_count,
         count(distinct invoices.coworker_id) as customer_count,
         count(recoveries.invoice_id) as open_invoice_count,
-        sum(recoveries.invoice_amount) as open_amount,
+        sum(recoveries.open_amount) as open_amount,
     from incident_invoices as failed
     left join invoices on failed.invoice_id = invoices.invoice_id
     left join recoveries
         on
             failed.invoice_id = recoveries.invoice_id
             and failed.incident_kind <> 'einvoice'
-            and recoveries.recovery_state = 'open'
+            and recoveries.recovery_state in ('open', 'partly_recovered')
     group by all
 ),
 

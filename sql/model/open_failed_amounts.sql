@@ -6,8 +6,8 @@
 --   business_id           Location that issued the invoices; null in the rows of all businesses
 --   currency_code         Currency of open_amount; null where the API gave none
 --   ageing_band           0-30, 31-60, 61-90 or 91+ days since the first failed attempt
---   open_invoice_count    Invoices that failed and are not paid
---   open_amount           Sum of their amounts
+--   open_invoice_count    Invoices that failed and are not paid, or not wholly
+--   open_amount           Sum of what is due of them
 --   oldest_open_days      Days that the oldest of them has been open
 --   rules_version         Checksum of the rules that were applied
 -- promises
@@ -19,7 +19,7 @@ with
 
 open_invoices as (
     select * from model.failed_invoice_recoveries
-    where recovery_state = 'open'
+    where recovery_state in ('open', 'partly_recovered')
 ),
 
 open_failed_amounts as (
@@ -29,7 +29,7 @@ open_failed_amounts as (
         currency_code,
         ageing_band,
         count(*) as open_invoice_count,
-        coalesce(sum(invoice_amount), 0) as open_amount,
+        coalesce(sum(open_amount), 0) as open_amount,
         max(open_days) as oldest_open_days,
         any_value(rules_version) as rules_version,
     from open_invoices

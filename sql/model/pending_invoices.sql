@@ -9,8 +9,8 @@
 --   first_pending_at    When its first pending entry was made
 --   in_flight_at        When the payment without an outcome began; null where each has one
 --   in_flight_date      Calendar day of in_flight_at in the reporting zone
---   pending_state       in_flight; lost (no news for too long); closed (the invoice was paid or refunded without an
---                       outcome entry); concluded (each payment has an outcome)
+--   pending_state       in_flight; lost (no news for too long); closed (the invoice was paid, refunded, credited or
+--                       voided without an outcome entry); concluded (each payment has an outcome)
 --   rules_version       Checksum of the rules that were applied
 -- promises
 --   unique: invoice_id
@@ -65,7 +65,7 @@ pending_invoices as (
         local_date(sums.in_flight_at) as in_flight_date,
         case
             when sums.in_flight_at is null then 'concluded'
-            when invoices.is_paid or invoices.is_refunded then 'closed'
+            when invoices.is_paid or invoices.invoice_status in ('refunded', 'credited', 'voided') then 'closed'
             when sums.last_news_date < horizon.as_of_date - getvariable('payment_lost_after_days')::integer then 'lost'
             else 'in_flight'
         end as pending_state,

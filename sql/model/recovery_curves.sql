@@ -13,13 +13,13 @@
 --   is_all_reasons            True in the rows that take all reasons together
 --   first_failure_reason      Why the first attempt failed; null in the rows of all reasons
 --   days_since_failure        Whole calendar days since the first failed attempt: 0 to 90; of one month 0 to 28
---   at_risk_count             Invoices observed on that day and not recovered or refunded before
+--   at_risk_count             Invoices observed on that day, before which nothing of this happened to them
 --   recovered_count           Those recovered on that day
---   competing_count           Those refunded on that day
+--   competing_count           Those refunded, credited or voided on that day
 --   recovered_ratio           Share recovered by that day; null where no invoice is old enough to tell
 --   recovered_low_ratio       Lower end of its 95 % interval (Wilson, effective sample size)
 --   recovered_high_ratio      Upper end of its 95 % interval
---   unresolved_ratio          Share neither recovered nor refunded by that day
+--   unresolved_ratio          Share neither recovered nor refunded, credited or voided by that day
 --   recovered_amount_ratio    recovered_ratio by the amounts of the invoices
 --   rules_version             Checksum of the rules that were applied
 -- promises
@@ -53,7 +53,9 @@ followed as (
     cross join horizon
     where
         recoveries.recovery_state <> 'paid_before'
-        and not (recoveries.recovery_state <> 'open' and recoveries.resolved_days is null)
+        and not (
+            recoveries.recovery_state not in ('open', 'partly_recovered') and recoveries.resolved_days is null
+        )
         and recoveries.first_failed_date <= horizon.last_complete_date
 ),
 

@@ -10,13 +10,18 @@
 --   failed_invoice_count             Invoices with a failed attempt, the first one in this month
 --   recovered_invoice_count          Those paid after the first failure, by any means
 --   paid_before_invoice_count        Those paid before it, and by no later attempt
+--   partly_recovered_invoice_count   Those of which a part is paid
 --   open_invoice_count               Those not paid
 --   refunded_invoice_count           Those refunded
+--   credited_invoice_count           Those credited, so that nothing is due
+--   voided_invoice_count             Those voided
 --   failed_amount                    Amount of all of them
---   recovered_amount                 Amount of those recovered
+--   recovered_amount                 Amount of those recovered, and what was paid of those partly recovered
 --   paid_before_amount               Amount of those paid before they failed
---   open_amount                      Amount of those not paid
+--   open_amount                      What is due of those not paid and of those partly recovered
 --   refunded_amount                  Amount of those refunded
+--   credited_amount                  Amount of those credited, and what was credited of those still open
+--   voided_amount                    Amount of those voided
 --   recovery_ratio                   recovered_invoice_count / failed_invoice_count, so far
 --   recovery_amount_ratio            recovered_amount / failed_amount, so far
 --   median_days_to_recover           Median of days_to_recover over the recovered invoices
@@ -59,9 +64,10 @@
 --   not null required_columns: is_all_businesses, month_start_date, failed_invoice_count, recovery_ratio,
 --       is_small_sample
 --   holds states_add_up_to_failed_invoices: failed_invoice_count = recovered_invoice_count + paid_before_invoice_count
---       + open_invoice_count + refunded_invoice_count
+--       + open_invoice_count + refunded_invoice_count + partly_recovered_invoice_count + credited_invoice_count
+--       + voided_invoice_count
 --   holds amounts_add_up_to_failed_amount: failed_amount = recovered_amount + paid_before_amount + open_amount
---       + refunded_amount
+--       + refunded_amount + credited_amount + voided_amount
 --   holds shares_never_fall: recovered_1_day_ratio <= recovered_3_day_ratio and recovered_3_day_ratio
 --       <= recovered_7_day_ratio and recovered_7_day_ratio <= recovered_14_day_ratio
 --       and recovered_14_day_ratio <= recovered_28_day_ratio
@@ -78,13 +84,18 @@ sums as (
         count(*) as failed_invoice_count,
         count(*) filter (where recovery_state = 'recovered') as recovered_invoice_count,
         count(*) filter (where recovery_state = 'paid_before') as paid_before_invoice_count,
+        count(*) filter (where recovery_state = 'partly_recovered') as partly_recovered_invoice_count,
         count(*) filter (where recovery_state = 'open') as open_invoice_count,
         count(*) filter (where recovery_state = 'refunded') as refunded_invoice_count,
+        count(*) filter (where recovery_state = 'credited') as credited_invoice_count,
+        count(*) filter (where recovery_state = 'voided') as voided_invoice_count,
         coalesce(sum(invoice_amount), 0) as failed_amount,
-        coalesce(sum(invoice_amount) filter (where recovery_state = 'recovered'), 0) as recovered_amount,
+        coalesce(sum(recovered_amount), 0) as recovered_amount,
         coalesce(sum(invoice_amount) filter (where recovery_state = 'paid_before'), 0) as paid_before_amount,
-        coalesce(sum(invoice_amount) filter (where recovery_state = 'open'), 0) as open_amount,
+        coalesce(sum(open_amount), 0) as open_amount,
         coalesce(sum(invoice_amount) filter (where recovery_state = 'refunded'), 0) as refunded_amount,
+        coalesce(sum(credited_amount), 0) as credited_amount,
+        coalesce(sum(invoice_amount) filter (where recovery_state = 'voided'), 0) as voided_amount,
         median(days_to_recover) as median_days_to_recover,
         count(*) filter (where days_to_recover <= 1) as recovered_1_day_count,
         count(*) filter (where observed_days >= 1) as observed_1_day_count,

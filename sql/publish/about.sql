@@ -22,6 +22,9 @@
 --   named_business_count    Those whose name is known
 --   invoice_count           Live invoices that were read from their own list; 0 where that is not done
 --   invoices_read_until_at  Up to when invoices were read; null where they never were
+--   invoice_states_from     What states and open amounts rest on: invoices (read to the end of the data), old_invoices
+--                           (not read for a day or more) or entries (never read: voids, credits and part payments are
+--                           not known)
 with
 
 entries as (select * from model.history_entries),
@@ -141,6 +144,11 @@ select
     businesses.named_business_count,
     invoice_counts.invoice_count,
     invoice_coverage.invoices_read_until_at,
+    case
+        when invoice_coverage.invoices_read_until_at is null then 'entries'
+        when invoice_coverage.invoices_read_until_at < horizon.as_of_at - interval 1 day then 'old_invoices'
+        else 'invoices'
+    end as invoice_states_from,
 from horizon
 cross join coverage
 cross join gaps

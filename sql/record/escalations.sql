@@ -39,19 +39,10 @@ attempts as (select * from model.payment_attempts),
 
 outbox as (select * from record.outbox),
 
--- Where the invoices themselves are read. The API's flag of a credit note is set on ordinary invoices too.
-invoice_states as (
-    select
-        id as invoice_id,
-        coalesce(due_amount, total_amount - coalesce(paid_amount, 0) - coalesce(credited_amount, 0)) as due_amount,
-        deleted_at is null
-        and not coalesce(draft or void or paid or refunded, false)
-        and paid_on is null
-        and refunded_on is null
-        and original_invoice_guid is null
-        and coalesce(due_amount, total_amount - coalesce(paid_amount, 0) - coalesce(credited_amount, 0), 1) > 0
-            as is_to_be_paid,
-    from land.coworker_invoices
+-- Invoices that were read themselves and are gone.
+deleted_invoices as (
+    select id as invoice_id from land.coworker_invoices
+    where deleted_at is not null
 ),
 
 last_attempts as (
@@ -69,7 +60,7 @@ failing as (
         recoveries.invoice_id,
         recoveries.business_id,
         recoveries.currency_code,
-        coalesce(invoice_states.due_amount, recoveries.invoice_amount) as invoice_amount,
+        coalesce(invoices.due_amount, recoveries.invoice_amount) as invoice_amount,
         recoveries.last_failure_reason,
         recoveries.failed_attempt_count,
         last_attempts.attempted_at as last_failed_at,
@@ -77,12 +68,15 @@ failing as (
         thresholds.name,
     from recoveries
     inner join last_attempts on recoveries.invoice_id = last_attempts.invoice_id and last_attempts.outcome = 'failed'
-    left join invoice_states on recoveries.invoice_id = invoice_states.invoice_id
+    inner join invoices on recoveries.invoice_id = invoices.invoice_id
     cross join thresholds
     cross join horizon
     where
-        recoveries.recovery_state = 'open'
-        and coalesce(invoice_states.is_to_be_paid, true)
+        recoveries.recovery_state in ('open', 'partly_recovered')
+        and invoices.invoice_status in ('open', 'partly_paid')
+        and not invoices.is_credit_note
+        and not coalesce(invoices.due_amount <= 0, false)
+        and recoveries.invoice_id not in (select deleted_invoices.invoice_id from deleted_invoices)
         and recoveries.failed_attempt_count >= thresholds.least_failed_attempt_count
         and last_attempts.attempted_at <= horizon.as_of_at - thresholds.least_time_since_failure
 ),

@@ -1,0 +1,130 @@
+"""What the invoices themselves say: their state, what is due, and what that makes of failures."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from given import NO_FUNDS, START, SUCCESS, close_until, entry, land, model, row, rows
+
+from pipelines.foundation.frames import readable
+
+LATER = START + timedelta(days=40)
+STATES = {
+    1: {},
+    2: {"void": True},
+    3: {"draft": True},
+    4: {"paid": True, "paid_on": START + timedelta(days=2), "due_amount": "0"},
+    5: {"credited_amount": "100"},
+    6: {"paid_amount": "40"},
+    7: {"refunded": True, "paid": True, "refunded_on": START + timedelta(days=3)},
+    8: {"due_amount": "70.5", "credited_amount": "29.5"},
+    9: {"paid_amount": "100", "due_amount": "0"},
+    10: {"paid_amount": "30", "credited_amount": "20", "due_amount": "50"},
+    # The gateway's fee was added when it was paid.
+    11: {"total_amount": "103", "paid": True, "paid_amount": "103", "paid_on": START + timedelta(days=1)},
+    # The API's flag of a credit note is set on ordinary invoices.
+    12: {"credit_note": True},
+    13: {"original_invoice_guid": "2f"},
+    14: {"total_amount": "-100"},
+}
+
+
+def land_invoices(connection, states, seen_at=LATER):
+    usual = {"total_amount": "100", "paid_amount": "0", "credited_amount": "0", "updated_on": START, "seen_at": seen_at}
+    usual |= {"draft": False, "void": False, "paid": False, "refunded": False, "currency_code": "EUR"}
+    given = pl.DataFrame([{"id": number} | usual | facts for number, facts in states.items()], infer_schema_length=None)
+    with readable(connection, given_invoices=given):
+        connection.execute("insert into land.coworker_invoices by name select * from given_invoices")
+
+
+def failures(states):
+    return [entry(number, number, NO_FUNDS) for number in states]
+
+
+def column(connection, query):
+    return dict(connection.execute(query).fetchall())
+
+
+def test_an_invoice_has_the_state_and_the_amount_due_that_it_says_itself(warehouse):
+    land(warehouse, *failures(STATES))
+    land_invoices(warehouse, STATES)
+    model(warehouse, "invoices")
+
+    states = column(warehouse, "select invoice_id, invoice_status from model.invoices where not is_credit_note")
+    due = column(warehouse, "select invoice_id, due_amount from model.invoices where due_amount <> 0")
+    assert states == {
+        1: "open", 2: "voided", 3: "draft", 4: "paid", 5: "credited", 6: "partly_paid", 7: "refunded", 8: "open",
+        9: "paid", 10: "partly_paid", 11: "paid", 12: "open",
+    }  # fmt: skip
+    assert due == {1: 100, 6: 60, 8: Decimal("70.5"), 10: 50, 12: 100, 13: 100}
+    excluded = column(
+        warehouse, "select invoice_id, excluded_because from model.invoices where invoice_id in (3,13,14)"
+    )
+    assert excluded == {3: "draft_invoice", 13: "credit_note", 14: "zero_invoice"}
+
+
+def test_without_the_invoices_an_unpaid_one_is_open_with_its_whole_amount(warehouse):
+    land(warehouse, *failures([1]), entry(2, 2, SUCCESS, paid_on=START))
+    model(warehouse, "invoices")
+    columns = "invoice_status, due_amount, paid_amount, credited_amount, has_card, invoice_read_at"
+    found = warehouse.execute(f"select {columns} from model.invoices order by invoice_id").fetchall()
+    assert found == [("open", 100, None, None, None, None), ("paid", 0, 100, None, None, None)]
+
+
+def test_of_what_both_say_the_newer_observation_counts(warehouse):
+    paid = {"paid": True, "paid_on": START}
+    land(warehouse, entry(1, 1, NO_FUNDS, paid_on=LATER), entry(2, 2, NO_FUNDS, 1), entry(3, 3, NO_FUNDS, 50))
+    land_invoices(warehouse, {1: {}}, seen_at=START - timedelta(days=1))
+    land_invoices(warehouse, {2: paid, 3: paid})
+    model(warehouse, "invoices")
+    assert column(warehouse, "select invoice_id, is_paid from model.invoices") == {1: True, 2: True, 3: False}
+
+
+@pytest.mark.parametrize(
+    ("facts", "texts", "route"),
+    [
+        ({"has_go_cardless_reference": True}, NO_FUNDS, ("direct_debit", "invoice")),
+        ({"has_spreedly_token": True}, NO_FUNDS, ("card", "invoice")),
+        ({"coworker_do_not_process_invoices_automatically": True}, NO_FUNDS, ("manual", "invoice")),
+        ({}, "FAILED: Your card has expired.", ("card", "wording")),
+        ({}, NO_FUNDS, ("unknown", None)),
+    ],
+)
+def test_the_route_of_payment_is_the_invoices_own_or_else_guessed_from_the_words(warehouse, facts, texts, route):
+    land(warehouse, entry(1, 1, texts))
+    land_invoices(warehouse, {1: facts})
+    model(warehouse, "invoices")
+    assert warehouse.execute("select payment_route, payment_route_source from model.invoices").fetchall() == [route]
+
+
+def test_a_failed_invoice_ends_in_the_state_of_its_invoice_and_amounts_tie_out(warehouse):
+    land(warehouse, *failures(STATES))
+    land_invoices(warehouse, STATES)
+    close_until(warehouse, LATER)
+    model(warehouse)
+
+    states = column(warehouse, "select invoice_id, recovery_state from model.failed_invoice_recoveries")
+    assert states == {
+        1: "open", 2: "voided", 4: "recovered", 5: "credited", 6: "partly_recovered", 7: "refunded", 8: "open",
+        9: "recovered", 10: "partly_recovered", 11: "recovered", 12: "open",
+    }  # fmt: skip
+    parts = rows(
+        warehouse,
+        "select invoice_id, open_amount, recovered_amount, credited_amount from model.failed_invoice_recoveries"
+        " where invoice_id in (2, 5, 6, 8, 10) order by all",
+    )
+    assert [tuple(part.values()) for part in parts] == [
+        (2, 0, 0, 0),
+        (5, 0, 0, 100),
+        (6, 60, 40, 0),
+        (8, Decimal("70.5"), 0, Decimal("29.5")),
+        (10, 50, 30, 20),
+    ]
+    assert row(warehouse, "select open_amount from model.open_failed_amounts where is_all_businesses") == {
+        "open_amount": Decimal("380.5")
+    }
+    cohort = row(warehouse, "select * from model.recovery_cohorts")
+    assert (cohort["voided_invoice_count"], cohort["credited_invoice_count"]) == (1, 1)
+    assert (cohort["voided_amount"], cohort["credited_amount"]) == (100, Decimal("149.5"))
+    assert cohort["open_amount"] == Decimal("380.5")
