@@ -33,6 +33,7 @@ KEYS = {
         "model/incidents",
         "model/inputs",
         "model/invoices",
+        "model/monthly_chargeback_rates",
         "model/monthly_payment_failure_rates",
         "model/open_failed_amounts",
         "model/outcome_maturity",

@@ -11,7 +11,7 @@ from pipelines.foundation.telling import Tell
 from pipelines.land.business_names import BUSINESS_NAMES
 from pipelines.land.invoices_asset import INVOICES_KEY
 from pipelines.land.landed_assets import HISTORIES, RECONCILIATIONS
-from pipelines.model import building, inputs, rules
+from pipelines.model import building, inputs, rules, wording_warnings
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.model.trend_tables import trend_table
 from pipelines.settings import Settings
@@ -20,6 +20,7 @@ OpenWarehouse = Callable[[Settings], AbstractContextManager[duckdb.DuckDBPyConne
 GROUP = "model"
 INPUTS = dg.AssetKey(["model", "inputs"])
 PROMISES_CHECK = "promises_hold"
+WORDS_CHECK = "words_are_understood"
 
 
 def model_assets(
@@ -122,7 +123,7 @@ def _model_asset(
         metadata={"dagster/column_schema": _column_schema(model, {})},
         code_version=model.version,
         pool=pool,
-        check_specs=[_check_spec(model)],
+        check_specs=[_check_spec(model), *_words_spec(model)],
     )
     def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
         with open_warehouse(settings) as connection:
@@ -132,13 +133,14 @@ def _model_asset(
             tell(built)
             types = building.column_types(connection, model.table)
             trend = trend_table(connection, model.table, types)
+            words = [_words_result(connection) for _ in _words_spec(model)]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": row_count,
                 "dagster/column_schema": _column_schema(model, types),
                 "trend": dg.MetadataValue.md(trend or "This table has no months."),
             },
-            check_results=[_check_result(built)],
+            check_results=[_check_result(built), *words],
         )
 
     return build_model
@@ -157,6 +159,31 @@ def _check_spec(model: SqlModel) -> dg.AssetCheckSpec:
         asset=asset_key(model.table),
         description=f"Every promise about the table holds; where one breaks, nothing is published.\n\n{promises}",
         blocking=True,
+    )
+
+
+def _words_spec(model: SqlModel) -> list[dg.AssetCheckSpec]:
+    if model.name != "wording_coverage":
+        return []
+    return [
+        dg.AssetCheckSpec(
+            WORDS_CHECK,
+            asset=asset_key(model.table),
+            description="The words of every business are understood; where not, its rates are null, and the rest is "
+            "published.",
+            blocking=False,
+        )
+    ]
+
+
+def _words_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+    unknown = wording_warnings.public_warnings(connection)
+    return dg.AssetCheckResult(
+        check_name=WORDS_CHECK,
+        passed=not unknown,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(unknown) or None,
+        metadata={"business_count": len(unknown)},
     )
 
 

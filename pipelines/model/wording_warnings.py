@@ -25,6 +25,19 @@ def warnings(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         yield sentence(dict(zip(columns, row, strict=True)))
 
 
+def public_warnings(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The same with only those words of the wording that may be shown without personal data."""
+    answer = connection.execute(_QUERY)
+    columns = [column[0] for column in answer.description or ()]
+    rows = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+    return [
+        sentence(
+            row | {"commonest_name": row["commonest_public_name"], "commonest_pattern": row["commonest_public_text"]}
+        )
+        for row in rows
+    ]
+
+
 def sentence(row: Mapping[str, Any]) -> str:
     """Which business, which wording, how many, and what to do: of a row of `wording_coverage` with its name."""
     name, text = row["commonest_name"] or "", row["commonest_pattern"] or ""
