@@ -321,7 +321,7 @@ def dashboard(
     def say_where() -> None:
         say(f"The dashboard is on http://{address}:{port}; stop it with Ctrl-C.")
 
-    serve(shown, port, address, on_ready=say_where)
+    serve(shown, port, address, settings=settings, on_ready=say_where)
 
 
 @app.command()

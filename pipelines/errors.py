@@ -31,3 +31,7 @@ class BrokenPromiseError(PipelineError):
     """The data, or an answer of the API, is not what it must be; nothing was closed or published on its strength."""
 
     exit_code = 4
+
+
+class IgnoredFilterError(BrokenPromiseError):
+    """Records came that were not asked for: nothing can be looked up."""

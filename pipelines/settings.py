@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     """Whether names and free text are published; otherwise titles and texts show only words that the rules know."""
     businesses_file: FilePath | None = None
     """CSV file with `business_id,business_name,time_zone`; otherwise the API is asked, where the role allows it."""
+    dashboard_hosts: str = ""
+    """Host names, separated by commas, by which a dashboard behind a proxy or on a network is called."""
+    dashboard_users: str = ""
+    """E-mail addresses, or `@domain`s, separated by commas: the dashboard asks for a sign-in and lets only them in."""
     escalate_after_sync: bool = False
     """Whether each sync ends with sending the follow-ups that are due."""
     send_from_dagster: bool = False
@@ -243,6 +247,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given, the environment, `.env`, and then the files that `NEXUDUS_<SECRET>_FILE` names in either."""
         return (init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, env_settings, dotenv_settings))
+
+
+def listed(text: str) -> frozenset[str]:
+    """The members of a setting that is a list separated by commas, in lower case."""
+    return frozenset(one.strip().lower() for one in text.split(",") if one.strip())
 
 
 def load_settings() -> Settings:

@@ -371,7 +371,7 @@ def test_the_dashboard_shows_the_demo_while_there_is_nothing_else(demo, monkeypa
     _, folder = demo
     monkeypatch.chdir(folder)
     served = []
-    monkeypatch.setattr("streamlit.web.bootstrap.run", lambda *_: served.append(os.environ["NEXUDUS_ANALYTICS"]))
+    monkeypatch.setattr("streamlit.starlette.App.run", lambda *_, **__: served.append(os.environ["NEXUDUS_ANALYTICS"]))
     monkeypatch.setenv("NEXUDUS_ANALYTICS", "")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import msgspec
 
-from pipelines.errors import RefusedError
+from pipelines.errors import IgnoredFilterError, RefusedError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.invoices import INVOICES, WITHOUT_INVOICES
 from pipelines.land.ledger import closed_windows
-from pipelines.land.looking_up import IgnoredFilterError
 from pipelines.settings import Clock, Settings
 
 # A role that is missing is rarely granted within the day, and asking costs a login each time.

@@ -5,16 +5,12 @@ For those that no range shows to have changed: gone, moved, or paid without a ne
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipelines.errors import BrokenPromiseError
+from pipelines.errors import IgnoredFilterError
 from pipelines.extract.axes import UPDATED_ON, Filters
 from pipelines.extract.checked_answers import Step
 from pipelines.extract.failures import BadRequestError
 from pipelines.extract.records import SearchAnswer
 from pipelines.land.pull import Pull
-
-
-class IgnoredFilterError(BrokenPromiseError):
-    """Records came that were not asked for: nothing can be looked up."""
 
 
 def look_up(pull: Pull, keys: Iterable[int]) -> set[int | None]:

@@ -17,6 +17,7 @@ from pipelines.show import (
     page_frame,
     reasons_page,
     recovery_page,
+    signed_in,
     trends_page,
     worklist_page,
 )
@@ -138,6 +139,8 @@ def main() -> None:
     name = asked if asked in _PAGES else "overview"
     st.set_page_config(page_title=f"{_PAGES[name][0]} · Payment failures", page_icon="📉", layout="wide")
     page_frame.html(f"<style>{markup.style()}</style>")
+    if not signed_in.may_see(load_settings()):
+        return
     if asked != name:
         page_frame.html(markup.notice(f"There is no page “{asked}”; this is the overview.", "warning"))
     _draw(name)

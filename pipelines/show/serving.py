@@ -1,10 +1,12 @@
-"""Starts the dashboard's server: reachable from this machine only by default, and without calls to other hosts."""
+"""Starts the dashboard's server: this machine only, or behind a sign-in; and without calls to other hosts."""
 
 import os
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.settings import Settings, listed
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -40,27 +42,53 @@ def serve(
     port: int = DEFAULT_PORT,
     address: str = LOOPBACK,
     *,
+    settings: Settings,
     on_ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve the dashboard of a published file until stopped; `on_ready` is called once nothing stands against it.
 
-    Raises TryAgainLaterError where the port is taken, WrongUseError where Streamlit is not installed.
+    Raises TryAgainLaterError where the port is taken, WrongUseError where Streamlit is not installed or the address is
+    beyond this machine and no sign-in is set up.
     """
     try:
-        from streamlit.web import bootstrap  # noqa: PLC0415 - Streamlit takes a second to import
+        from streamlit.starlette import App  # noqa: PLC0415 - Streamlit takes a second to import
     except ImportError:
         raise WrongUseError(
             "The dashboard's part of the program is not installed: run `pip install 'nexudus-billing[dashboard]'`."
         ) from None
     if not 0 < port < 2**16:
         raise WrongUseError(f"{port} is not a port: choose one from 1 to 65535.")
+    hosts = listed(settings.dashboard_hosts)
+    if not _is_this_machine(address) and not (settings.dashboard_users and hosts and _has_sign_in()):
+        raise WrongUseError(
+            f"{address} can be reached from other machines, so the dashboard needs a sign-in there: set it up under "
+            "[auth] in .streamlit/secrets.toml, and set NEXUDUS_DASHBOARD_USERS and NEXUDUS_DASHBOARD_HOSTS "
+            "(docs/dashboard.md). Or leave out --address and reach it through a tunnel."
+        )
     if _is_taken(address, port):
         raise TryAgainLaterError(f"Port {port} is taken: choose another with --port.")
     on_ready()
     os.environ[FILE_VARIABLE] = str(analytics)
     options = _OPTIONS | {"server.port": port, "server.address": address}
-    bootstrap.load_config_options(options)
-    bootstrap.run(str(_APP), False, [], options)
+    from starlette.middleware import Middleware  # noqa: PLC0415 - it comes with Streamlit
+
+    from pipelines.show.host_check import HostCheck  # noqa: PLC0415 - as above
+
+    check = Middleware(HostCheck, hosts={LOOPBACK, "localhost", "::1", address, *hosts})
+    App(_APP, middleware=[check]).run(config=options)
+
+
+def _is_this_machine(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _has_sign_in() -> bool:
+    from streamlit.runtime.secrets import secrets_singleton  # noqa: PLC0415 - see above
+
+    return secrets_singleton.load_if_toml_exists() and bool(secrets_singleton.get("auth"))
 
 
 def _is_taken(address: str, port: int) -> bool:

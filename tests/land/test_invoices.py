@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.errors import IgnoredFilterError
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.histories import HISTORIES
 from pipelines.extract.invoices import INVOICES
 from pipelines.land.catching_up import catch_up, read_newest
-from pipelines.land.looking_up import IgnoredFilterError
 from pipelines.land.pull_settings import history_until, lookback_of, pull_for
 from pipelines.land.reconcile import reconcile_covered
 from pipelines.land.warehouse import open_warehouse

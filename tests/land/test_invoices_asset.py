@@ -5,11 +5,10 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from pipelines.errors import RefusedError
+from pipelines.errors import IgnoredFilterError, RefusedError
 from pipelines.land.invoice_access import invoice_state
 from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset
 from pipelines.land.landed_assets import RECONCILIATIONS, landed_assets
-from pipelines.land.looking_up import IgnoredFilterError
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.invoice_list import INVOICE_LIST
 
