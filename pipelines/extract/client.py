@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -233,6 +234,9 @@ class NexudusClient:
         else:
             if answer.status == 407 or (answer.status == 401 and "proxy-authenticate" in answer.headers):  # noqa: PLR2004
                 raise _proxy_refused(f"wants a login ({answer.status})")
+            if answer.status >= 400:  # noqa: PLR2004
+                sent = [*question.texts, *([token.access] if token else [])]
+                return replace(answer, body=failures.without(answer.body, sent))
             if not question.is_write and failures.is_cut_short(answer.body):
                 return Broken("the answer was cut short", was_sent=True)
             return answer

@@ -1,8 +1,10 @@
 """One question, what came of it, and whether to ask again. Values and decisions; sends nothing, waits for nothing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from pipelines.errors import PipelineError, TryAgainLaterError
 from pipelines.extract import failures
@@ -29,6 +31,13 @@ class Question:
     def page(self) -> int:
         """The page asked for."""
         return int(self.params.get("page", "1"))
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts that are sent in the body, of a form or of a JSON object."""
+        if self.is_for_token:
+            return [text for _, text in parse_qsl((self.content or b"").decode())]
+        return [text for text in json.loads(self.content or b"{}").values() if isinstance(text, str)]
 
     @property
     def is_for_token(self) -> bool:

@@ -9,11 +9,11 @@ import json
 import math
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
 
@@ -32,6 +32,7 @@ _LONGEST_BACKOFF_SECONDS = 30.0
 _ALWAYS_ALLOWED_RETRIES = 20  # four readers, each meeting one outage of five attempts
 _REQUESTS_PER_RETRY = 10
 _QUOTED_LENGTH = 200
+_SHORTEST_HIDDEN = 6  # shorter ones are words that a message may need
 _whole = msgspec.json.Decoder(msgspec.Raw)  # walks over the JSON, builds nothing
 
 
@@ -176,6 +177,14 @@ def is_cut_short(body: bytes) -> bool:
         # A whole body can be unreadable too; of half an emoji msgspec says the same as of an end that is missing.
         return "truncated" in str(error) and rb"\ud" not in body.lower()
     return False
+
+
+def without(body: bytes, texts: Iterable[str]) -> bytes:
+    """The body of an error with `…` for each of these texts, which a message that echoes the request would repeat."""
+    for text in sorted((text for text in texts if len(text) >= _SHORTEST_HIDDEN), key=len, reverse=True):
+        for form in (text, json.dumps(text)[1:-1], quote_plus(text), quote(text)):
+            body = body.replace(form.encode("utf-8", "replace"), "…".encode())
+    return body
 
 
 def is_html(body: bytes) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipelines.errors import RefusedError, TryAgainLaterError, WrongUseError
+from pipelines.errors import PipelineError, RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.failures import AnswerTooLargeError
@@ -201,3 +201,21 @@ def test_one_stray_401_on_a_new_token_is_no_missing_role(small_sandbox, client_f
     refused["left"] = 99
     with pytest.raises(RefusedError):
         client.get(HISTORIES.path, ONE)
+
+
+@pytest.mark.fault("a message of the API repeats the request", "any refusal", "refused with a sentence")
+@pytest.mark.parametrize("status", [400, 402, 422])
+def test_a_message_that_echoes_the_request_carries_no_token_and_no_name(settings_for, fake_time, status):
+    def echo(connection, request, _):
+        body = b"Not accepted: " + request.split(b"\r\n\r\n")[-1] + request
+        connection.sendall(b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+    entry = {"Name": "Zoë Canary", "Description": 'called "Zoë" again'}
+    with raw_server(echo) as url:
+        settings = settings_for(url, access_token="canary-token")
+        with NexudusClient(settings, clock=fake_time.clock, sleep=fake_time.sleep) as client:
+            for ask_for in (lambda: client.get(HISTORIES.path, ONE), lambda: client.post(HISTORIES.path, entry)):
+                with pytest.raises(PipelineError, match="Not accepted") as caught:
+                    ask_for()
+                told = f"{caught.value} {vars(caught.value)}"
+                assert not [word for word in ("canary", "Canary", "Zo") if word in told]
