@@ -48,7 +48,7 @@ def _line(frame: Frame, row: Row) -> dict[str, Any]:
         "Invoice": escape_formula(row["invoice_number"] or str(row["invoice_id"])),
         "Business": escape_formula(row["business_name"]),
         "Customer": str(row["coworker_id"] or as_text.NOTHING),
-        "Amount": row["invoice_amount"],
+        "Amount": row["open_amount"],
         "Currency": as_text.currency(row["currency_code"]),
         "Days overdue": _overdue_days(row["due_at"], frame.snapshot.about.data_as_of_at),
         "Failed attempts": row["failed_attempt_count"],

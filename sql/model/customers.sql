@@ -12,7 +12,7 @@
 --   failed_attempt_90_day_count  Those that failed
 --   failed_invoice_90_day_count  Invoices with a failed attempt in these days
 --   open_invoice_count           Invoices that failed and are not paid
---   open_amount                  Sum of their amounts
+--   open_amount                  What is due of them
 --   collected_invoice_count      Invoices of which an attempt succeeded
 --   has_ever_collected           True where an attempt succeeded at least once
 --   is_repeat_offender           True with two or more invoices that failed in the last 90 days
@@ -32,8 +32,11 @@ with
 horizon as (select as_of_date - 90 as before_90_days_date from model.horizon),
 
 open_invoices as (
-    select invoice_id from model.failed_invoice_recoveries
-    where recovery_state = 'open'
+    select
+        invoice_id,
+        open_amount,
+    from model.failed_invoice_recoveries
+    where recovery_state in ('open', 'partly_recovered')
 ),
 
 invoice_attempts as (
@@ -65,9 +68,7 @@ sums as (
         sum(invoice_attempts.failed_attempt_90_day_count)::bigint as failed_attempt_90_day_count,
         count(*) filter (where invoice_attempts.failed_attempt_90_day_count > 0) as failed_invoice_90_day_count,
         count(open_invoices.invoice_id) as open_invoice_count,
-        coalesce(
-            sum(invoices.total_amount) filter (where open_invoices.invoice_id is not null), 0
-        ) as open_amount,
+        coalesce(sum(open_invoices.open_amount), 0) as open_amount,
         count(*) filter (
             where invoice_attempts.attempt_count > invoice_attempts.failed_attempt_count
         ) as collected_invoice_count,

@@ -26,16 +26,17 @@ followed as (
     select
         recoveries.business_id,
         recoveries.currency_code,
-        coalesce(recoveries.invoice_amount, 0) as amount,
+        -- What was paid or credited of an invoice that is still open has no day, so it counts on none.
+        coalesce(if(recoveries.open_days is null, recoveries.invoice_amount, recoveries.open_amount), 0) as amount,
         recoveries.first_failed_date,
         case
-            when recoveries.recovery_state <> 'open'
+            when recoveries.open_days is null
                 then least(recoveries.first_failed_date + recoveries.resolved_days::integer, horizon.as_of_date)
         end as resolved_date,
         recoveries.rules_version,
     from model.failed_invoice_recoveries as recoveries
     cross join horizon
-    where recoveries.recovery_state = 'open' or recoveries.resolved_days is not null
+    where recoveries.open_days is not null or recoveries.resolved_days is not null
 ),
 
 events as (

@@ -14,7 +14,7 @@
 --   is_all_bands             True in the rows that take all ageing bands together
 --   ageing_band              0-30, 31-60, 61-90 or 91+ days open; null in the rows of all bands
 --   open_invoice_count       Invoices that failed and are not paid
---   open_amount              Sum of their amounts
+--   open_amount              What is due of them
 --   expected_amount          Sum of amount x probability
 --   expected_low_amount      Lower end of a range of about 95 %: chance of the invoices, and of the curve behind them
 --   expected_high_amount     Upper end of that range
@@ -68,7 +68,7 @@ open_invoices as (
         recoveries.currency_code,
         recoveries.first_failure_reason,
         recoveries.ageing_band,
-        coalesce(recoveries.invoice_amount, 0) as amount,
+        recoveries.open_amount as amount,
         recoveries.rules_version,
         recoveries.open_days < 90 and reason_curves.probability is null as is_pooled,
         if(
@@ -85,7 +85,7 @@ open_invoices as (
         on
             recoveries.currency_code is not distinct from currency_curves.currency_code
             and recoveries.open_days = currency_curves.days_since_failure
-    where recoveries.recovery_state = 'open'
+    where recoveries.recovery_state in ('open', 'partly_recovered')
 ),
 
 -- What an invoice adds: the variance of its own outcome, and the reach of its probability's interval. The curve errs

@@ -14,7 +14,7 @@ select
     recoveries.business_id,
     business_label(businesses.business_name, recoveries.business_id) as business_name,
     recoveries.currency_code,
-    recoveries.invoice_amount,
+    recoveries.open_amount,
     newest_failures.day_date as last_failed_date,
     recoveries.last_failure_reason,
     newest_failures.next_step,
@@ -28,8 +28,8 @@ left join newest_failures on recoveries.invoice_id = newest_failures.invoice_id
 left join invoices on recoveries.invoice_id = invoices.invoice_id
 left join businesses on recoveries.business_id = businesses.business_id
 where
-    recoveries.recovery_state = 'open'
+    recoveries.recovery_state in ('open', 'partly_recovered')
     and is_chosen_business(recoveries.business_id)
     and is_chosen_currency(recoveries.currency_code)
-order by recoveries.open_days asc, recoveries.invoice_amount desc, recoveries.invoice_id asc
+order by recoveries.open_days asc, recoveries.open_amount desc, recoveries.invoice_id asc
 limit getvariable('limit')
