@@ -5,6 +5,7 @@ select
     businesses.business_name,
     recoveries.currency_code,
     recoveries.invoice_amount,
+    recoveries.open_amount,
     invoices.due_at,
     recoveries.first_failed_date,
     recoveries.open_days,
@@ -15,5 +16,5 @@ select
 from failed_invoice_recoveries as recoveries
 inner join invoices on recoveries.invoice_id = invoices.invoice_id
 left join businesses on recoveries.business_id = businesses.business_id
-where recoveries.recovery_state = 'open'
+where recoveries.recovery_state in ('open', 'partly_recovered')
 order by recoveries.first_failed_at desc, recoveries.invoice_id asc
