@@ -117,6 +117,8 @@ paid as (
             else 'recovered'
         end as recovery_state,
         if(coalesce(is_paid_after, false), paid_at, succeeded_at) as recovery_at,
+        -- Only PaidOn may be a bare date: an attempt at midnight UTC is an instant like any other.
+        if(coalesce(is_paid_after, false), payment_date(paid_at), local_date(succeeded_at)) as recovery_date,
     from states
 ),
 
@@ -152,7 +154,7 @@ failed_invoice_recoveries as (
         end as recovered_by,
         if(
             recovery_state = 'recovered' and recovery_at is not null,
-            greatest(payment_date(recovery_at) - first_failed_date, 0),
+            greatest(recovery_date - first_failed_date, 0),
             null
         ) as days_to_recover,
         case

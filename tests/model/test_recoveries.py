@@ -74,6 +74,18 @@ def test_a_bare_date_of_payment_keeps_its_day_west_of_utc(warehouse):
     assert found == [("recovered", 0), ("recovered", 2)]
 
 
+def test_a_retry_at_midnight_utc_is_no_bare_date(warehouse):
+    # 20:00 and 16:00 of 3 March in New York; PaidOn lies before both.
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, START.replace(hour=21), paid_on=START.replace(hour=1)),
+        entry(2, 1, SUCCESS, START.replace(day=START.day + 1, hour=0), paid_on=START.replace(hour=1)),
+    )
+    model(warehouse, "failed_invoice_recoveries", zone="America/New_York")
+    found = row(warehouse, RECOVERIES)
+    assert (found["recovery_state"], found["recovered_by"], found["days_to_recover"]) == ("recovered", "retry", 0)
+
+
 def test_an_invoice_that_was_paid_before_it_failed_is_none_that_recovered(warehouse):
     land(
         warehouse,
