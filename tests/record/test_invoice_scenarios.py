@@ -5,9 +5,11 @@ import pytest
 from given_collection import NO_FUNDS, sync
 
 from pipelines.land.warehouse import open_warehouse
+from pipelines.model.building import build_all
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish
 from pipelines.sandbox.invoice_wire import CANARY
+from pipelines.sandbox.operators import make_operator
 from pipelines.settings import Settings
 
 FATES = ("left", "voided", "credited", "part paid", "paid with a fee", "refunded")
@@ -108,3 +110,16 @@ def test_no_card_bank_or_contract_number_is_in_any_file(sandbox, settings_for, f
     with open_warehouse(settings) as connection:
         raw = "select count(*) from land.coworker_invoice_versions where raw::varchar like $mark"
         assert connection.execute(raw, {"mark": f"%{CANARY}%"}).fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("sandbox_operator", [make_operator(size=4000, months=12)])
+def test_every_promise_holds_where_invoices_are_partly_paid_credited_and_voided(sandbox, settings_for):
+    settings = settings_for(sandbox)
+    sync(settings)
+
+    with open_warehouse(settings) as connection:
+        built = build_all(connection)
+        states = connection.execute("select distinct recovery_state from model.failed_invoice_recoveries").fetchall()
+
+    assert {("partly_recovered",), ("credited",), ("voided",)} <= set(states)
+    assert [f"{one.model.name}: {each.name}" for one in built for each in one.checks if not each.passed] == []

@@ -146,8 +146,8 @@ def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, 
 def test_the_worklist_is_the_open_invoices_newest_first_with_their_next_step(listed, copied, tmp_path, snapshot):
     file = copied(tmp_path / "a.duckdb", "update businesses set business_name = '=1+1' where business_id = 1414970")
     expected = snapshot.rows(
-        "select open_days, invoice_amount, last_failure_reason from failed_invoice_recoveries"
-        " where recovery_state = 'open' order by open_days, invoice_amount desc, invoice_id"
+        "select open_days, open_amount, last_failure_reason from failed_invoice_recoveries"
+        " where open_days is not null order by open_days, open_amount desc, invoice_id"
     )
     assert expected
     rows = listed(file, view="worklist").to_dict("records")
