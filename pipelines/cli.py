@@ -193,7 +193,7 @@ def _last_run_line(run: "LastRun | None") -> dict[str, str]:
 
 @app.command()
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Probe undocumented behaviour of the account's API; changes nothing, under 20 requests."""
+    """Probe undocumented behaviour of the account's API; changes nothing, under 25 requests."""
     from pipelines.extract.doctor import examine, exit_code  # noqa: PLC0415 - see demo
 
     findings = examine(load_settings())

@@ -30,7 +30,7 @@ UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
 NARROW = datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)
 NEW_TEXT = "FAILED: Your card was declined."
 # What tells when, and not what.
-WHEN = {"seen_at", "as_of_at", "previous_until_at"}
+WHEN = {"seen_at", "as_of_at", "invoice_read_at", "previous_until_at"}
 RECORDS_OF_RUNS = {"windows", "runs", "sync_windows", "sync_runs", "about", "total_counts"}
 
 Rows = list[dict[str, Any]]

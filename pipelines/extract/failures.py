@@ -182,7 +182,8 @@ def is_cut_short(body: bytes) -> bool:
 def without(body: bytes, texts: Iterable[str]) -> bytes:
     """The body of an error with `…` for each of these texts, which a message that echoes the request would repeat."""
     for text in sorted((text for text in texts if len(text) >= _SHORTEST_HIDDEN), key=len, reverse=True):
-        for form in (text, json.dumps(text)[1:-1], quote_plus(text), quote(text)):
+        in_json = (json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+        for form in (text, *in_json, quote_plus(text), quote(text)):
             body = body.replace(form.encode("utf-8", "replace"), "…".encode())
     return body
 

@@ -146,7 +146,6 @@ def months_to_cover(settings: Settings, shown: Collection[str]) -> tuple[str, st
 def _published_ledger(settings: Settings) -> Iterable[Window]:
     try:
         with open_published(settings.analytics_path) as connection:
-            connection.execute("set timezone = 'UTC'")
             rows = connection.execute(
                 "select from_at, to_at from sync_windows where entity = $entity and axis = $axis",
                 {"entity": ENTRIES.name, "axis": UPDATED_ON.name},

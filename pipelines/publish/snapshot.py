@@ -195,7 +195,7 @@ class Snapshot:
 
 @contextmanager
 def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A plain read-only connection to the published file. Raises NotPublishedError or DamagedFileError."""
+    """A plain read-only connection to the published file, in UTC. Raises NotPublishedError or DamagedFileError."""
     if not analytics.exists():
         raise _missing(analytics)
     try:
@@ -205,7 +205,7 @@ def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{analytics} cannot be read as a DuckDB file: run a sync to publish it again."
         ) from None
     try:
-        connection.execute("set enable_external_access = false; set lock_configuration = true")
+        connection.execute("set timezone = 'UTC'; set enable_external_access = false; set lock_configuration = true")
         yield connection
     finally:
         connection.close()

@@ -41,8 +41,9 @@ curves as (
         is_all_reasons,
         first_failure_reason,
         days_since_failure,
-        greatest(
-            (max(recovered_ratio) over whole_curve - recovered_ratio) / nullif(unresolved_ratio, 0), 0
+        -- A quotient of floats: its last digit may lie above one.
+        least(
+            greatest((max(recovered_ratio) over whole_curve - recovered_ratio) / nullif(unresolved_ratio, 0), 0), 1
         ) as probability,
         lead(at_risk_count) over later as watched_count,
     from model.recovery_curves

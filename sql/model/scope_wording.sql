@@ -30,14 +30,7 @@ scope_wording as (
         sums.currency_code,
         if(
             coverage.no_rate_because is not null
-            or (
-                sums.unexplained_entry_count >= 5
-                and (
-                    is_little_understood(sums.unexplained_entry_count, sums.entry_count)
-                    or is_little_understood(sums.unexplained_flagged_entry_count, sums.flagged_entry_count)
-                    or is_little_understood(sums.unexplained_paid_invoice_count, sums.paid_invoice_count)
-                )
-            ),
+            or (sums.unexplained_entry_count >= 5 and is_little_understood(sums)), -- noqa: RF02
             'wording_not_understood',
             null
         ) as no_rate_because,

@@ -62,8 +62,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def switched_off(account: Account) -> list[Ran]:
     """What the verbs said with personal data off, after it had been on."""
-    for verb in ("sync", "export"):
-        assert account.run(verb, personal_data=True).code == 0
+    for verb in (["sync"], ["export", "history_entries"]):
+        assert account.run(*verb, personal_data=True).code == 0
     assert len(account.secrets_in("".join(map(contents, account.folder.rglob("*.xlsx"))))) > len(WRITTEN)
     said = [account.run("--verbose", "sync", personal_data=False), account.run("escalate", personal_data=False)]
     with duckdb.connect(str(account.folder / "data" / "analytics.duckdb"), read_only=True) as published:
