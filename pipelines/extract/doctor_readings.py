@@ -79,6 +79,8 @@ def size_finding(asked: int, answer: SearchAnswer, *, configured: int) -> Findin
     """How many records one answer holds at most, as far as `asked` shows it."""
     came = answer.record_count
     honoured = came if came < min(asked, answer.total_items) else answer.page_size
+    if honoured < 1:
+        return unknown("page size", "the answer holds no entry")
     if came > asked:
         return Finding(
             name="page size",

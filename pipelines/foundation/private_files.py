@@ -1,6 +1,10 @@
-"""Files and folders for their owner only, swapped in whole, and on the disk before something else may happen."""
+"""Files and folders for their owner only, swapped in whole, and on the disk before something else may happen.
+
+What is published may also be read by the group of its folder, where that has the set-group-id bit (`chmod 2750`).
+"""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +13,17 @@ from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
 from pipelines.foundation.duckdb_errors import first_sentence, is_full_disk
 
 PRIVATE = 0o600
+_SHARED, _SHARED_FOLDER = 0o640, 0o2750
 
 
-def make_private_folder(folder: Path) -> None:
+def make_private_folder(folder: Path, *, is_published: bool = False) -> None:
     """Make a folder that only its owner can enter. Raises WrongUseError where that cannot be."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for made in reversed(missing):
+            if is_published and _is_shared(made.parent):
+                made.chmod(_SHARED_FOLDER)
     except OSError as error:
         raise WrongUseError(f"The folder {folder} cannot be made ({error.strerror}): set NEXUDUS_DATA_DIR.") from None
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -27,29 +36,35 @@ def make_private_file(file: Path) -> None:
 
 
 @contextmanager
-def written_aside(file: Path) -> Iterator[Path]:
+def written_aside(file: Path, *, is_published: bool = False) -> Iterator[Path]:
     """A name in the same folder to write to; once that has succeeded it is the file, private and on the disk."""
     building = file.with_name(f".{file.stem}.{os.getpid()}.building{file.suffix}")
     try:
         yield building
-        settle(building)
+        settle(building, is_published=is_published)
         building.replace(file)
         sync_to_disk(file.parent)
     finally:
         building.unlink(missing_ok=True)
 
 
-def replace_file(file: Path, content: bytes) -> None:
+def replace_file(file: Path, content: bytes, *, is_published: bool = False) -> None:
     """Write a small file aside and swap it in. Raises OSError."""
-    with written_aside(file) as building:
+    with written_aside(file, is_published=is_published) as building:
         make_private_file(building)
         building.write_bytes(content)
 
 
-def settle(file: Path) -> None:
+def settle(file: Path, *, is_published: bool = False) -> None:
     """Have a file that another library wrote be private and on the disk."""
-    file.chmod(PRIVATE)
+    file.chmod(_SHARED if is_published and _is_shared(file.parent) else PRIVATE)
     sync_to_disk(file)
+
+
+def _is_shared(folder: Path) -> bool:
+    """Whether who runs the machine has opened this folder to its group; only then do its new files have that group."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_ISGID and mode & stat.S_IRGRP)
 
 
 def sync_to_disk(path: Path) -> None:

@@ -74,7 +74,7 @@ def publish(
     The previous file is untouched until the last step, one rename; a reader that has it open keeps it.
     Raises WrongUseError when the folder cannot be written to, BrokenPromiseError when the new file does not read back.
     """
-    make_private_folder(target.parent)
+    make_private_folder(target.parent, is_published=True)
     models = [model for model in models if model.published]
     building = target.with_name(f".{target.name}.{os.getpid()}.building")
     try:
@@ -92,7 +92,7 @@ def publish(
                         least_bytes=COPYING,
                     )
                 _check_that_it_reads_back(building, row_counts)
-                settle(building)
+                settle(building, is_published=True)
                 made = Release(
                     release_number=number,
                     published_at=published_at,

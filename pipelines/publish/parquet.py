@@ -35,7 +35,7 @@ def publish_parquet(analytics: Path) -> Path:
     written.
     """
     folder = parquet_folder(analytics)
-    make_private_folder(folder)
+    make_private_folder(folder, is_published=True)
     try:
         with releases.one_publisher(folder / "parquet"), open_snapshot(analytics, writes_to=folder) as snapshot:
             building = folder / f".building.{os.getpid()}"
@@ -57,9 +57,9 @@ def publish_parquet(analytics: Path) -> Path:
 def _write(snapshot: Snapshot, building: Path) -> None:
     for table in snapshot.tables:
         file = building / table / f"{table}.parquet"
-        make_private_folder(file.parent)
+        make_private_folder(file.parent, is_published=True)
         snapshot.copy_to(f'from "{table}"', file, "format parquet, compression zstd")
-        settle(file)
+        settle(file, is_published=True)
 
 
 def _point(link: Path, name: str) -> None:

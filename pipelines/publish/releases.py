@@ -93,13 +93,14 @@ def release(target: Path, building: Path, made: Release) -> list[Release]:
     The manifest is written first, so that it always lists the checksum of the file that readers find.
     """
     kept = target.parent / made.file
-    make_private_folder(kept.parent)
-    with written_aside(kept) as copy:
+    make_private_folder(kept.parent, is_published=True)
+    with written_aside(kept, is_published=True) as copy:
         shutil.copy2(building, copy)
     before = read_manifest(target).releases
     older = [one for one in before if made.has_personal_data or not one.has_personal_data]
     manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:KEPT_COUNT])
-    replace_file(manifest_path(target), msgspec.json.format(msgspec.json.encode(manifest)))
+    content = msgspec.json.format(msgspec.json.encode(manifest))
+    replace_file(manifest_path(target), content, is_published=True)
     drop_changes(target)
     building.replace(target)
     drop_changes(target)  # of a program that began to write meanwhile

@@ -29,8 +29,6 @@ class WritingEndpoints:
         """`POST /api/billing/coworkerinvoicehistories`."""
         faults = self.sandbox.faults
         body = _json_object(await request.body())
-        if body is None:
-            return message_answer(400, "The request body is not a JSON object.")
         errors = self._errors(body)
         if errors:
             return validation_answer(errors)
@@ -71,8 +69,8 @@ class WritingEndpoints:
     async def update(self, request: Request, _seen: Seen, username: str) -> Response:
         """`PUT /api/billing/coworkerinvoicehistories`, with the Id and all required fields in the body."""
         body = _json_object(await request.body())
-        if body is None or not isinstance(body.get("Id"), int):
-            return validation_answer([Invalid("Id", (body or {}).get("Id"), "is a required field")])
+        if not isinstance(body.get("Id"), int):
+            return validation_answer([Invalid("Id", body.get("Id"), "is a required field")])
         errors = self._errors(body)
         if errors:
             return validation_answer(errors)
@@ -117,8 +115,10 @@ class WritingEndpoints:
         return errors
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def _json_object(body: bytes) -> dict[str, Any]:
+    """The properties of a body; none where it is no object. No value is a list or an object, so theirs are emptied."""
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+        found = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return {name: type(value)() if isinstance(value, dict | list) else value for name, value in found.items()}

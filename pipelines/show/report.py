@@ -59,9 +59,9 @@ h2 {{ font-size: 1.25rem; margin: 2rem 0 0.5rem; }}
 def write_report(snapshot: Snapshot, file: Path, now: datetime, period_code: str | None = None) -> Path:
     """Write the report of a period (the newest whole month by default). Raises WrongUseError for an unknown period."""
     page = report(snapshot, now, period_code)
-    make_private_folder(file.parent)
+    make_private_folder(file.parent, is_published=True)
     try:
-        replace_file(file, page.encode())
+        replace_file(file, page.encode(), is_published=True)
     except OSError as error:
         raise unwritable(file, error, "check its permissions.") from None
     return file

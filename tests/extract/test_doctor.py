@@ -3,11 +3,12 @@
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from pipelines.errors import WrongUseError
 from pipelines.extract.doctor import NAMES, examine, exit_code
-from pipelines.extract.doctor_readings import ties_finding
+from pipelines.extract.doctor_readings import size_finding, ties_finding
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.knobs import PROFILES, make_knobs
@@ -230,3 +231,10 @@ def test_ties_without_ties_are_not_judged(tenant, client_for, settings_for):
     histories = EntitySource(client_for(tenant), settings_for(tenant.base_url), HISTORIES)
     one = histories.search(size=1, order_by="UpdatedOn")
     assert ties_finding(one, one).verdict == "unknown"
+
+
+def test_an_answer_that_holds_no_entry_and_says_a_size_of_0_is_no_advice(tenant, settings_for, client_for):
+    one = EntitySource(client_for(tenant), settings_for(tenant.base_url), HISTORIES).search(size=1)
+    empty = msgspec.structs.replace(one, records=[], page_size=0)
+    found = size_finding(1000, empty, configured=1000)
+    assert (found.verdict, found.setting_to_change) == ("unknown", None)

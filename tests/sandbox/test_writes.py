@@ -26,9 +26,27 @@ def test_every_wrong_property_is_named(api):
     }
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b'{"Name": [1], "Description": {"a": 1}}'])
-def test_a_body_of_another_kind_answers_400(api, body):
-    assert api.http.post(HISTORY_LIST.path, content=body).status_code == 400
+DEEP = b"[" * 20_000 + b"]" * 20_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[1]",
+        b"null",
+        b"{",
+        DEEP,
+        b'{"Name": [1], "Description": {"a": 1}}',
+        b'{"Name": %s}' % DEEP[19_500:-19_500],
+    ],
+)
+def test_a_body_of_another_kind_answers_400_and_names_what_is_required(api, body):
+    answer = api.http.post(HISTORY_LIST.path, content=body)
+    assert answer.status_code == 400
+    assert {error["PropertyName"] for error in answer.json()["Errors"]} == {"CoworkerInvoiceId", "Name", "Description"}
+    answer = api.http.put(HISTORY_LIST.path, content=body)
+    assert (answer.status_code, answer.json()["Errors"][0]["PropertyName"]) == (400, "Id")
 
 
 def test_a_created_row_is_stamped_now_and_flags_are_kept(api, entry):
