@@ -3,8 +3,8 @@
 A phrase is words with spaces between. `a|b` is one word or another, `word*` and `*word` any ending or beginning,
 `word?` a word that may be missing, `~` up to five words of the same clause, `two_words` words within an alternative.
 `=` before a phrase: it is all that the clause says. A phrase that is a code (51, R01) counts where a code stands:
-alone, after a word like "code" or, unless it is a bare number, at the beginning of a clause. Accents, capitals,
-underscores and CamelCase make no difference.
+alone, after a word like "code" or, unless it is a bare number, at the beginning of a clause; five digits (10417) where
+`wording_of` takes them for a code. Accents, capitals, underscores and CamelCase make no difference.
 """
 
 import re
@@ -16,7 +16,7 @@ from pipelines.foundation.sql_files import sql_folder
 
 _SIGNS = re.compile(r"[|?*~=\s]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_CODE = re.compile(r"\d{1,5}|[a-z]\d{1,2}|\d[a-z]")
+_CODE = re.compile(r"\d{1,4}|[a-z]\d{1,2}|\d[a-z]")
 _GAP = "(?:[^ .]+ ){0,5}"
 _SPACE = " (?:: )?"
 _CODE_MARKERS = "code|reason|response|error|status|result|return|returned|iso|ach|sepa|codigo|grund|motif|motivo"
@@ -30,8 +30,8 @@ def plain_words(texts: list[str]) -> dict[str, str]:
     """Each text → its words as they are compared, without spaces around them."""
     with duckdb.connect() as connection:
         connection.execute((sql_folder("model") / "macros" / "words.sql").read_text(encoding="utf-8"))
-        rows = connection.execute("select text, trim(plain_words(text)) from unnest(?) as texts (text)", [texts])
-        return dict(rows.fetchall())
+        plain = "select text, trim(plain_words(wording_of(text))) from unnest(?) as texts (text)"
+        return dict(connection.execute(plain, [texts]).fetchall())
 
 
 def literals(phrase: str) -> list[str]:

@@ -28,7 +28,7 @@ places as (
 select
     entry_words.list_name,
     entry_words.rule_priority,
-    min(trim(regexp_extract(places.words, entry_words.pattern), ' .:')) as found,
+    min(trim(regexp_extract(places.words, entry_words.pattern), ' .:#')) as found,
     entry_words.file_line
 from model.entry_words as entry_words
 inner join places on entry_words.place = places.place

@@ -125,6 +125,25 @@ def test_writing_makes_no_difference():
     assert {verdict.failure_reason for verdict in verdicts.values()} == {"insufficient_funds"}
 
 
+def test_five_digits_are_a_code_only_where_a_code_stands():
+    codes = [
+        "FAILED: 10417 Transaction cannot be completed.",
+        "FAILED: PayPal 10417",
+        "Error code: 10417",
+        "10417: Not completed",
+        "FAILED: response_code=20005",
+    ]
+    numbers = [
+        "FAILED: Invoice 10417",
+        "FAILED: 10,417.00",
+        "FAILED: Order INV-10417",
+        "FAILED: Customer 10417, try 20005",
+    ]
+    verdicts = judge(BOOK, [(RESULT, text, True) for text in [*codes, *numbers]])
+    assert {verdicts[RESULT, text, True].failure_reason for text in codes} == {"card_declined"}
+    assert {verdicts[RESULT, text, True].failure_reason for text in numbers} == {"unknown"}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -7,7 +7,7 @@ create or replace temp macro mask_numbers(text) as regexp_replace(
             then regexp_replace(text, '[^\s@<>()\[\]",;:]+@[^\s@<>()\[\]",;:]*[\pL\pN]', '<email>', 'g')
         else text
     end,
-    '[\pL\pM_]*\pN[\pL\pM\pN_]*(?:[.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)*', '#', 'g'
+    '[\pL\pM_]*\pN[\pL\pM\pN_]*(?:[.,:/-][\pL\pM_]*\pN[\pL\pM\pN_]*)*#?', '#', 'g'
 );
 
 -- The words of a text, as written.
