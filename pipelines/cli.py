@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import UTC, datetime, time
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -424,6 +425,9 @@ def sandbox(context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character is no reason to end
+            stream.reconfigure(errors="replace")
     os.umask(0o077)  # whatever is written, Dagster's files too, is for its owner only
     if "dashboard" not in sys.argv[1:]:
         # DuckDB would import pandas, where it is, at the first parameter of a query to see whether that is one of its

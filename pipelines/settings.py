@@ -22,25 +22,36 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_UNKNOWN_TO_DUCKDB = re.compile("(posix|right)/|(localtime|posixrules|Factory)$")
+
+
 def _known_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        ZoneInfo("" if _UNKNOWN_TO_DUCKDB.match(name) else name)
     except (OSError, ValueError, KeyError):
         raise ValueError("is not a known IANA time zone (for example Europe/London)") from None
     return name
 
 
 def _with_home(path: Path) -> Path:
-    return path.expanduser()
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home folder of a user who is not known here") from None
 
 
+_UNIX_TIME = date(1970, 1, 1)
 _FIX_IT = "Fix it in the environment or in .env."
 # GoCardless reports a late failure of a direct debit up to four weeks after it was submitted.
 PAYMENT_LOST_AFTER_DAYS = 28
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 FilePath = Annotated[Path, AfterValidator(_with_home)]
-Count = Annotated[int, Field(ge=0)]
+# What is larger no machine, no API and no calendar takes: SQLite, DuckDB and the clock each end somewhere.
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+# A control character, or half of a surrogate pair: what is no text, as an environment may hold it.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -117,12 +128,12 @@ class Settings(BaseSettings):
     """Access key of the store; without it DuckDB's own stored secrets are used."""
     lake_s3_secret: SecretStr | None = None
     """Secret key that belongs to it."""
-    lake_keep_days: Annotated[int, Field(ge=1)] = 7
+    lake_keep_days: Days = 7
     """Days for which earlier states of a lake can still be read."""
     analytics: FilePath | None = None
     """The published file; `analytics.duckdb` in the data directory unless set."""
 
-    page_size: Annotated[int, Field(ge=1)] = 1000
+    page_size: Annotated[Count, Field(ge=1)] = 1000
     """Records per request; where the server answers with a smaller page, that size is used."""
     requests_per_minute: Count = 120
     """Limit of requests per minute, shared by all processes of the data directory; 0 turns it off."""
@@ -132,15 +143,15 @@ class Settings(BaseSettings):
     """Minimum time between two requests, in milliseconds; 0 turns it off."""
     writes_per_day: Count = 2500
     """Limit of history entries created per day; 0 turns it off."""
-    concurrent_requests: Annotated[int, Field(ge=1)] = 4
+    concurrent_requests: Annotated[int, Field(ge=1, le=100)] = 4
     """Number of time ranges that are read in parallel when a lot is missing."""
     settle_minutes: Count = 5
     """Safety margin: newer minutes are read again, because entries may still arrive in them."""
     lookback_minutes: Count = 60
     """Minutes before the newest data that each sync reads again, for entries that were stamped late."""
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30
     """Seconds to wait for a response, or for more of it; the whole of it may take ten times as long."""
-    largest_answer_mb: Annotated[int, Field(ge=1)] = 100
+    largest_answer_mb: Annotated[Count, Field(ge=1)] = 100
     """Megabytes of an answer, unpacked, that are taken in; a larger page is asked for again in smaller ones."""
 
     invoices: Literal["auto", "on", "off"] = "auto"
@@ -148,7 +159,7 @@ class Settings(BaseSettings):
 
     reporting_timezone: Zone = "UTC"
     """Time zone of the days and months in the figures."""
-    payment_lost_after_days: Annotated[int, Field(ge=1)] = PAYMENT_LOST_AFTER_DAYS
+    payment_lost_after_days: Days = PAYMENT_LOST_AFTER_DAYS
     """Days without news after which a payment in flight counts as lost; direct debits take up to four weeks."""
     filter_timezone: Zone = "UTC"
     """Time zone in which the API reads filter values; `doctor` finds out."""
@@ -175,6 +186,14 @@ class Settings(BaseSettings):
     monthly_reconcile_cron: str = "0 3 1 * *"
     """When `monthly_reconcile` runs."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _texts(cls, values: dict[str, object]) -> dict[str, object]:
+        for name, value in values.items():
+            if isinstance(value, str) and _NO_TEXT.search(value):
+                raise ValueError(f"NEXUDUS_{name.upper()} holds characters that are no text: type it again")
+        return values
+
     @field_validator("base_url")
     @classmethod
     def _absolute(cls, url: str) -> str:
@@ -184,6 +203,10 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// (for example https://spaces.nexudus.com)")
         if "/" in rest or "?" in rest or "@" in rest:
             raise ValueError("must be scheme and host only, without path, query or login")
+        try:
+            rest.encode("idna")  # as looking up the host will do
+        except UnicodeError:
+            raise ValueError("is not an address (for example https://spaces.nexudus.com)") from None
         return url
 
     @field_validator("warehouse")
@@ -216,14 +239,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _published_beside_the_warehouse(self) -> Self:
+        for path in (self.analytics_path, Path(self.warehouse_path)):
+            if not self.warehouse_path.startswith("ducklake:") and "?" in str(path.absolute()):
+                raise ValueError(f"{path} has a question mark in its path, from which on DuckDB reads options")
         if self.analytics_path.resolve() == Path(self.warehouse_path).resolve():
             raise ValueError("NEXUDUS_ANALYTICS names the warehouse; it must be a file of its own")
         return self
 
     @model_validator(mode="after")
     def _started_in_the_past(self) -> Self:
-        if self.history_start > utc_now().date():
-            raise ValueError("NEXUDUS_HISTORY_START is in the future")
+        if not _UNIX_TIME <= self.history_start <= utc_now().date():
+            raise ValueError("NEXUDUS_HISTORY_START must be a day between 1970-01-01 and today")
         return self
 
     @property

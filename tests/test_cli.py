@@ -298,6 +298,13 @@ def test_verbose_shows_where_it_failed(folder, monkeypatch):
     assert "Traceback" not in run_here("sync").err
 
 
+@pytest.mark.fault("a terminal lacks characters", "any verb", "refused with a sentence")
+def test_a_terminal_that_lacks_a_character_shows_another(tmp_path):
+    ran = run_apart("status", folder=tmp_path, NEXUDUS_DATA_DIR="Zoë", PYTHONIOENCODING="ascii")
+
+    check_one_plain_sentence(ran, 2, "There is no warehouse at Zo?/warehouse.duckdb yet")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb):
     ran = run_here(verb, "--help")

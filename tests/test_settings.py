@@ -1,11 +1,19 @@
-"""Settings: paths from the home folder, secrets from files."""
+"""Settings: paths from the home folder, secrets from files, and a sentence for what cannot be meant."""
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from command_line import run_here
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipelines.command.terminal import run_verb
 from pipelines.errors import WrongUseError
-from pipelines.settings import load_settings
+from pipelines.extract.client import NexudusClient
+from pipelines.land.warehouse import open_warehouse
+from pipelines.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +103,90 @@ def test_an_env_file_that_anyone_can_write_is_refused():
 
     env.chmod(0o664)  # as a umask of 002 leaves it, with a group of one's own
     assert load_settings().base_url == "https://collector.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PASSWORD", "half \udcff a character"),
+        ("DATA_DIR", "a\nb"),
+        ("DATA_DIR", "~nobody-here/x"),
+        ("DATA_DIR", "what?"),
+        ("WAREHOUSE", "w.duckdb?mode=ro"),
+        ("PAGE_SIZE", "1" * 30),
+        ("REQUESTS_PER_HOUR", "9" * 5000),
+        ("SETTLE_MINUTES", "1e12"),
+        ("TIMEOUT_SECONDS", "inf"),
+        ("TIMEOUT_SECONDS", "nan"),
+        ("CONCURRENT_REQUESTS", "1000000"),
+        ("HISTORY_START", "0001-01-01"),
+        ("REPORTING_TIMEZONE", "posix/Europe/London"),
+        ("REPORTING_TIMEZONE", "localtime"),
+        ("FILTER_TIMEZONE", "../../etc/passwd"),
+    ],
+)
+def test_a_value_that_something_further_on_would_stumble_over_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(f"NEXUDUS_{name}", value)
+
+    with pytest.raises(WrongUseError, match=f"NEXUDUS_{name}|question mark"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["https://.", f"https://{'a' * 300}", "http://[::1", "https://host:port"])
+def test_an_address_that_is_none_is_said_to_be_one(monkeypatch, url):
+    monkeypatch.setenv("NEXUDUS_BASE_URL", url)
+    monkeypatch.setenv("NEXUDUS_ACCESS_TOKEN", "a-token")
+
+    with pytest.raises(WrongUseError, match="NEXUDUS_BASE_URL"), NexudusClient(load_settings()):
+        pass
+
+
+NAMES = sorted(set(Settings.model_fields) - {"base_url"})
+PATHS = {"data_dir", "warehouse", "analytics", "lake_data_path", "businesses_file"}
+ODD = st.one_of(
+    st.text(st.characters(exclude_characters="\0"), max_size=40),
+    st.text("0123456789.-+eE_~", max_size=12),
+    st.sampled_from(["inf", "-0", "1e400", "9" * 400, "0x10", "\udcff", "%20 %s {0} ' \" ; # $HOME", "true "]),
+    st.integers().map(str),
+)
+VALUES = st.dictionaries(st.sampled_from(NAMES), ODD, min_size=1, max_size=3)
+
+
+def check_that_settings_work_or_are_refused_with_a_sentence(folder, values):
+    """What every verb does with them before it asks the API, and `status`."""
+
+    def used():
+        settings = load_settings()
+        with NexudusClient(settings), open_warehouse(settings):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NEXUDUS_ACCESS_TOKEN", "a-token")
+        for name, value in values.items():
+            text = str(folder / value.replace("..", "").strip("/")) if name in PATHS else value
+            patch.setenv(f"NEXUDUS_{name.upper()}", text)
+        with redirect_stderr(StringIO()) as err:
+            codes = run_verb(used), run_here("status").code
+    assert set(codes) <= {0, 1, 2}
+    assert "Unexpected" not in err.getvalue()
+    assert codes[0] == 0 or err.getvalue().strip()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("settings")
+
+
+@pytest.mark.fault("any setting has any value", "any verb", "refused with a sentence")
+@given(VALUES)
+@settings(deadline=None, max_examples=20)
+def test_any_settings_work_or_are_refused_with_a_sentence(scratch, values):
+    check_that_settings_work_or_are_refused_with_a_sentence(scratch, values)
+
+
+@pytest.mark.slow
+@given(VALUES)
+@settings(deadline=None, max_examples=2000)
+def test_any_of_many_settings_work_or_are_refused_with_a_sentence(scratch, values):
+    check_that_settings_work_or_are_refused_with_a_sentence(scratch, values)

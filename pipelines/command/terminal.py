@@ -149,6 +149,10 @@ def run_verb(verb: Callable[[], int | None]) -> int:
     except (KeyboardInterrupt, Abort):
         return _fail(_STOPPED, TryAgainLaterError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
+        from pipelines.foundation.system_errors import explained  # noqa: PLC0415 - imports DuckDB; --help should not
+
+        if (told := explained(error)) is not None:
+            return _fail(str(told), told.exit_code)
         return _fail(f"Unexpected {type(error).__name__}: {error} (run with --verbose to see where).", 1)
     return code if code != _INTERRUPTED else _fail(_STOPPED, TryAgainLaterError.exit_code)
 

@@ -4,7 +4,6 @@ Belongs here: which grant to use when, and where the token is kept. Does not: HT
 """
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import hmac
@@ -182,7 +181,7 @@ def one_time_code(secret: str, now: datetime) -> str:
     """
     text = re.sub(r"[\s=-]", "", secret).upper()
     key = b""
-    with contextlib.suppress(binascii.Error):
+    with contextlib.suppress(ValueError):  # binascii.Error is one
         key = base64.b32decode(text + "=" * (-len(text) % 8))
     if not key:
         raise WrongUseError("NEXUDUS_TOTP_SECRET is not a base32 secret (letters A-Z and digits 2-7).")

@@ -8,6 +8,8 @@ _DISK_TAKES_NO_MORE = (
     "File too large",
     "Disk quota exceeded",
     "Could not write",
+    "database or disk is full",  # SQLite's words
+    "disk I/O error",  # SQLite's too, where the disk ends within a page
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.errors import WrongUseError
 from pipelines.orchestrate.dagster_internals import sqlite_held_open
 from pipelines.orchestrate.in_process import dagster_instance, instance_template, use_dagster_home
 from pipelines.settings import Settings
@@ -128,3 +129,55 @@ def test_while_a_run_holds_sqlite_open_its_journals_are_not_written_back_at_each
         assert dg.materialize([something], instance=instance).success
         assert not index.exists()
         assert instance.get_runs_count() == 2
+
+
+def run_something(settings):
+    @dg.asset
+    def something(): ...
+
+    with dagster_instance(settings) as instance:
+        assert dg.materialize([something], instance=instance).success
+        return instance.get_runs_count()
+
+
+@pytest.mark.fault("a database of Dagster is damaged", "any run", "exact")
+@pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_a_damaged_database_is_set_aside_and_begun_anew(settings, name):
+    file = settings.data_dir / "dagster" / name
+    assert run_something(settings) == 1
+    whole = file.read_bytes()
+
+    for damaged in (b"\xffnot a database" * 999, whole[: len(whole) // 2]):
+        file.write_bytes(damaged)
+        run_something(settings)
+        assert file.with_name(f"{file.name}.damaged").read_bytes() == damaged
+
+
+@pytest.mark.fault("dagster.yaml is not understood", "any run", "refused with a sentence")
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"just text", b"storage: 5", b"nosuch: 1"])
+def test_a_dagster_yaml_that_is_not_understood_is_named(settings, content):
+    home = settings.data_dir / "dagster"
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_bytes(content)
+
+    with pytest.raises(WrongUseError, match=r"dagster\.yaml is not understood .* move it away"):
+        run_something(settings)
+
+
+@pytest.mark.parametrize("name", ["100 %", "it's", 'a "b"', "a b#c", "ä☃"])
+def test_the_folder_may_have_almost_any_name(settings, tmp_path, name):
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path / name})
+
+    assert run_something(elsewhere) == 1
+    assert (tmp_path / name / "dagster" / "history" / "runs.db").exists()
+
+
+@pytest.mark.fault(
+    "the data directory's path has %20 in it, which Dagster reads as a space", "any run", "refused with a sentence"
+)
+@pytest.mark.parametrize("name", ["a%20b", "what?"])
+def test_a_folder_that_dagster_would_look_for_elsewhere_is_refused(settings, tmp_path, name):
+    with pytest.raises(WrongUseError, match="set DAGSTER_HOME to another folder"):
+        run_something(settings.model_copy(update={"data_dir": tmp_path / name}))
+
+    assert list(tmp_path.iterdir()) == []
