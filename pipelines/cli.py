@@ -5,20 +5,24 @@ import sys
 from datetime import UTC, datetime, time
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.command.terminal import Verbosity, err, out, plain, program, progress, run_verb, say, say_json
+from pipelines.command.terminal import Verbosity, out, plain, program, progress, run_verb, say, say_json, warn
 from pipelines.errors import WrongUseError
 
 if TYPE_CHECKING:
+    from pipelines.command.sync import SyncReport
     from pipelines.land.losses import Loss
-    from pipelines.land.status import LastRun
+    from pipelines.land.status import LastRun, Status
     from pipelines.settings import Settings
+
+# A sync may hold the warehouse when a monitor asks; most end within this.
+_CHECK_WAIT_SECONDS = 30
 
 app = typer.Typer(
     help="Syncs a Nexudus account's invoice history into DuckDB and publishes payment-failure figures.",
@@ -37,10 +41,14 @@ def load_settings() -> "Settings":
 
 @app.callback()
 def options(
-    *, verbose: Annotated[bool, typer.Option("--verbose", help="Show stack traces and Dagster's log.")] = False
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show stack traces and Dagster's log.")] = False,
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="json: each line is an object with at, level and message.")
+    ] = "text",
 ) -> None:
     """Options for every command; they go before it."""
-    Verbosity.is_on = verbose
+    Verbosity.is_on, Verbosity.is_json = verbose, log_format == "json"
 
 
 @app.command()
@@ -94,7 +102,7 @@ def sync(
             raise WrongUseError(f"{start[:10]} is not before {end[:10]}: the second day is the first one left out.")
     with progress() as show:
         report = run_sync(settings, show, config, rebuild=rebuild, verbose=Verbosity.is_on)
-    say(str(report))
+    _say_report(report)
     say(f"Next: `{program()} dashboard` shows the figures, `{program()} status` what is covered.")
 
 
@@ -128,8 +136,14 @@ def reconcile(
         config = ReconcileConfig(days=days, accepted_loss=error.loss.count)
         with progress() as show:
             report = run_reconcile(settings, show, config, verbose=Verbosity.is_on)
-    say(str(report))
+    _say_report(report)
     say(f"Next: `{program()} dashboard` shows the figures, `land.reconciliations` in the warehouse what was found.")
+
+
+def _say_report(report: "SyncReport") -> None:
+    say(str(report))
+    if report.heartbeat_trouble:
+        warn(report.heartbeat_trouble)
 
 
 def _show_loss(loss: "Loss") -> None:
@@ -141,7 +155,13 @@ def _show_loss(loss: "Loss") -> None:
 
 
 @app.command()
-def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say only what is wrong; exit code 1 if the figures need attention.")
+    ] = False,
+) -> None:
     """Show what is covered, what is missing, how fresh the data is, and warnings."""
     import msgspec  # noqa: PLC0415 - see demo
 
@@ -159,19 +179,37 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
     published = settings.analytics_path
     published_at = releases.published_at(published)
-    with open_warehouse(settings, read_only=True, wait_seconds=5) as connection:
+    with open_warehouse(settings, read_only=True, wait_seconds=_CHECK_WAIT_SECONDS if check else 5) as connection:
         start = datetime.combine(settings.history_start, time(), UTC)
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
         invoices = invoice_state(connection, settings)
         unknown_words = list(wording_warnings.warnings(connection))
+    changed = [*filter(None, [releases.change_since(published)])]
     state = msgspec.structs.replace(
         state,
         invoices=invoices.sentence,
-        warnings=[*state.warnings, *filter(None, [invoices.warning, releases.change_since(published)]), *unknown_words],
+        alarms=[*state.alarms, *changed],
+        warnings=[*state.warnings, *filter(None, [invoices.warning]), *changed, *unknown_words],
     )
     if as_json:
         say_json(state)
-        return
+    elif check:
+        _show_alarms(state)
+    else:
+        _show_status(state)
+    raise typer.Exit(1 if check and state.alarms else 0)
+
+
+def _show_alarms(state: "Status") -> None:
+    if not state.alarms:
+        say(f"OK: data until {plain(state.covered_until)}, published {plain(state.published_at)}.")
+    for alarm in state.alarms:
+        warn(alarm)
+
+
+def _show_status(state: "Status") -> None:
+    import msgspec  # noqa: PLC0415 - see demo
+
     shown = msgspec.structs.asdict(state) | {"last_run": None} | _last_run_line(state.last_run)
     for name, value in shown.items():
         if value is not None and not isinstance(value, list):
@@ -179,7 +217,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     for start, end in state.gaps:
         say(f"{'gap':<26} {plain(start)} to {plain(end)}")
     for warning in state.warnings:
-        err.print(warning, highlight=False)
+        warn(warning)
 
 
 def _last_run_line(run: "LastRun | None") -> dict[str, str]:
@@ -362,7 +400,7 @@ def export(
     for made in done.files:
         say(f"Exported {made}")
     for sentence in done.left_out:
-        err.print(sentence, highlight=False, markup=False)
+        warn(sentence)
 
 
 rules_app = typer.Typer(help="Check, explain and try the rules that say what an entry means.", no_args_is_help=True)

@@ -88,6 +88,7 @@ def build_definitions(
             histories=next(key for key in keys if key.path[-2:] == land.HISTORIES.path),
             asset_keys=keys,
             check_keys=[spec.key for asset in made for spec in asset.check_specs if not spec.blocking],
+            sync_job_names=[job.name for job in jobs.values()],
             job_names=[*(job.name for job in jobs.values()), escalate.name],
             prefix=prefix,
         ),

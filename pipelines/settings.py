@@ -177,6 +177,8 @@ class Settings(BaseSettings):
     """Whether Dagster's job `escalate` may send. A web page can start a job of an open Dagster, but not set this."""
     alert_webhook_url: SecretStr | None = None
     """Slack-compatible webhook to which failed runs and checks are posted."""
+    heartbeat_url: SecretStr | None = None
+    """Address that each good sync calls at its end, for a monitor that alarms when no call comes (healthchecks.io)."""
     dagster_url: str | None = None
     """Address of Dagster's pages, for links in those posts."""
     daily_sync_cron: str = "30 6 * * *"
@@ -230,7 +232,7 @@ class Settings(BaseSettings):
             raise ValueError("NEXUDUS_LAKE_S3_KEY_ID and NEXUDUS_LAKE_S3_SECRET belong together")
         return self
 
-    @field_validator("alert_webhook_url")
+    @field_validator("alert_webhook_url", "heartbeat_url")
     @classmethod
     def _postable(cls, url: SecretStr | None) -> SecretStr | None:
         if url and not url.get_secret_value().startswith(("https://", "http://")):

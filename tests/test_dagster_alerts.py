@@ -16,7 +16,7 @@ from pipelines.extract.failures import BadRequestError
 from pipelines.land.freshness import CHECK_NAME
 from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.warehouse import open_warehouse
-from pipelines.orchestrate.alerts import alert_sensors, post
+from pipelines.orchestrate.alerts import alert_sensors, beat, post
 from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")
@@ -35,6 +35,11 @@ def hook():
 
         def do_POST(self):
             posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(Hook.status)
+            self.end_headers()
+
+        def do_GET(self):
+            posted.append(self.path)
             self.send_response(Hook.status)
             self.end_headers()
 
@@ -68,6 +73,7 @@ def sensors(settings):
         asset_keys=[HISTORIES],
         check_keys=[CHECK],
         job_names=["daily_sync"],
+        sync_job_names=["daily_sync"],
         clock=lambda: NOW,
     )
     return {sensor.name: sensor for sensor in made}
@@ -161,13 +167,61 @@ def test_failing_to_post_fails_nothing_and_tells_no_secret(hook, settings, caplo
 
 
 def test_without_an_address_nothing_is_posted_and_the_posting_sensors_are_off():
-    sensors = alert_sensors(Settings(_env_file=None), histories=HISTORIES, asset_keys=[], check_keys=[], job_names=[])
+    sensors = alert_sensors(
+        Settings(_env_file=None), histories=HISTORIES, asset_keys=[], check_keys=[], job_names=[], sync_job_names=[]
+    )
 
     assert {sensor.name: sensor.default_status.value for sensor in sensors} == {
         "failed_run_alerts": "STOPPED",
         "failed_check_alerts": "STOPPED",
+        "heartbeat": "STOPPED",
         "data_freshness": "RUNNING",
     }
+
+
+@pytest.mark.parametrize(("job_name", "calls"), [("daily_sync", ["/ping/canary-token"]), ("escalate", [])])
+def test_the_heartbeat_is_called_after_a_good_sync_and_after_nothing_else(hook, settings, instance, job_name, calls):
+    url = SecretStr(hook[0].replace("/services/", "/ping/"))
+    sensors = alert_sensors(
+        settings.model_copy(update={"heartbeat_url": url}),
+        histories=HISTORIES,
+        asset_keys=[],
+        check_keys=[],
+        job_names=[job_name],
+        sync_job_names=["daily_sync"],
+    )
+    (heartbeat,) = [sensor for sensor in sensors if sensor.name == "heartbeat"]
+
+    @dg.op
+    def publish(): ...
+
+    @dg.job(name=job_name)
+    def job():
+        publish()
+
+    result = job.execute_in_process(instance=instance)
+    heartbeat(
+        dg.build_run_status_sensor_context(
+            sensor_name="heartbeat",
+            dagster_event=result.get_run_success_event(),
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+        )
+    )
+
+    assert heartbeat.default_status.value == "RUNNING"
+    assert hook[1] == calls
+
+
+@pytest.mark.fault("the heartbeat's address answers 500, or nobody listens", "at the end of a sync", "warned of")
+@pytest.mark.parametrize("trouble", ["500", "nobody listens"])
+def test_a_heartbeat_that_does_not_arrive_fails_nothing_and_tells_no_secret(hook, settings, trouble):
+    hook[2].status = 500
+    url = hook[0] if trouble == "500" else "http://127.0.0.1:9/canary-token"
+    told = beat(settings.model_copy(update={"heartbeat_url": SecretStr(url)}))
+
+    assert "NEXUDUS_HEARTBEAT_URL" in told
+    assert "canary" not in told
 
 
 def look(sensors, settings, instance, age, cursor):

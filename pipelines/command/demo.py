@@ -37,7 +37,9 @@ class Demo:
     def example(self) -> str:
         """A command that asks the published file a question."""
         python = "uv run python" if program().startswith("uv ") else "python"
-        return f"""{python} -c "import duckdb; duckdb.connect('{self.path}').sql('{_EXAMPLE}').show()\""""
+        return (
+            f"""{python} -c "import duckdb; duckdb.connect('{self.path}', read_only=True).sql('{_EXAMPLE}').show()\""""
+        )
 
 
 def run_demo(folder: Path, show: Tell, *, verbose: bool = False) -> Demo:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipelines.command.terminal import err, say
+from pipelines.command.terminal import err, say, warn
 from pipelines.errors import WrongUseError
 from pipelines.record.delivery import Delivery, OnEntry, record_entries
 from pipelines.record.entries import Entry, bracketed, checked, tidied
@@ -79,7 +79,7 @@ def preview(settings: Settings, entries: Sequence[Entry]) -> None:
         else:
             body = msgspec.json.encode((row or planned(entry, utc_now())).body).decode()
             say(f"{row.state if row else 'new'}: {body}")
-    err.print("Nothing was sent.", highlight=False)
+    warn("Nothing was sent.")
 
 
 def escalate(settings: Settings, limit: int, *, send: bool, notify: bool = False) -> None:
@@ -105,7 +105,7 @@ def escalate(settings: Settings, limit: int, *, send: bool, notify: bool = False
 
 def _note(text: str) -> None:
     if text:
-        err.print(text, highlight=False)
+        warn(text)
 
 
 def _raise(delivery: Delivery) -> None:

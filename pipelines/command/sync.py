@@ -26,6 +26,7 @@ from pipelines.land.warehouse import LANDING, open_warehouse
 from pipelines.model.building import BuiltModel
 from pipelines.model.inputs import Unchanged
 from pipelines.model.model_assets import INPUTS, InputsConfig
+from pipelines.orchestrate.alerts import beat
 from pipelines.orchestrate.in_process import dagster_instance, run_job
 from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.settings import Settings
@@ -40,6 +41,7 @@ class SyncReport:
     data_request_count: int
     path: Path
     is_unchanged: bool
+    heartbeat_trouble: str | None
 
     @property
     def row_count(self) -> int:
@@ -135,7 +137,9 @@ def _run(
                 raise BrokenPromiseError(_sentence(told.broken)) from None
             raise
     asked = client.data_request_count + sum(landed.data_request_count for landed in told.landed)
-    return SyncReport(run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged)
+    return SyncReport(
+        run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged, beat(settings)
+    )
 
 
 def _sentence(broken: Iterable[BuiltModel]) -> str:

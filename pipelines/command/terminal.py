@@ -1,5 +1,6 @@
 """What the command line shows and how it ends: consoles, progress, errors as one sentence with an exit code."""
 
+import json
 import os
 import signal
 import sys
@@ -7,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,10 @@ _STOPPED = "Stopped; what was read so far is kept, and the next sync continues f
 
 
 class Verbosity:
-    """Whether stack traces and Dagster's own log are shown."""
+    """Whether stack traces and Dagster's own log are shown, and whether lines are JSON."""
 
     is_on = False
+    is_json = False
 
 
 def program() -> str:
@@ -50,7 +52,21 @@ def program() -> str:
 
 def say(text: str) -> None:
     """A line for the person, as it is."""
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+    _line(out, "info", text)
+
+
+def warn(text: str, level: str = "warning") -> None:
+    """A line on stderr, as it is."""
+    _line(err, level, text)
+
+
+def _line(console: Console, level: str, text: str) -> None:
+    if not Verbosity.is_json:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return
+    line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": text}
+    console.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    console.file.flush()
 
 
 def say_json(value: object) -> None:
@@ -70,7 +86,7 @@ def plain(value: object) -> str:
 @contextmanager
 def progress(first: str = "Starting") -> Iterator["Tell"]:
     """How far a run is: a bar of the rows that the API counts on a terminal, else a line a minute on stderr."""
-    if not err.is_terminal:
+    if Verbosity.is_json or not err.is_terminal:
         yield _lines()
         return
     with Progress(
@@ -103,7 +119,7 @@ def _lines() -> "Tell":
         if time.monotonic() - said_at > _SECONDS_BETWEEN_LINES:
             said_at = time.monotonic()
             rows = _rows(result)
-            err.print(_words(result) + (f", {rows[0]:,} of {rows[1]:,} rows" if rows else "") + ".", highlight=False)
+            warn(_words(result) + (f", {rows[0]:,} of {rows[1]:,} rows" if rows else "") + ".", "info")
 
     return show
 
@@ -160,7 +176,7 @@ def run_verb(verb: Callable[[], int | None]) -> int:
 def _fail(sentence: str, exit_code: int) -> int:
     if Verbosity.is_on:
         traceback.print_exc()
-    err.print(sentence, highlight=False, markup=False)
+    warn(sentence, "error")
     return exit_code
 
 
@@ -169,7 +185,7 @@ def _fail_usage(error: TyperException) -> int:
     command = context.command_path if context else "nexudus-billing"
     message = getattr(error, "format_message", lambda: str(error))()
     if message:
-        err.print(f"{message} Run `{command} --help` to see what there is.", highlight=False, markup=False)
+        warn(f"{message} Run `{command} --help` to see what there is.", "error")
     return WrongUseError.exit_code
 
 

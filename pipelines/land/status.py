@@ -14,6 +14,8 @@ from pipelines.land import ledger
 from pipelines.land.entity_tables import for_entity
 
 STALE_AFTER = timedelta(hours=36)
+# Figures are built and published within minutes of what they are made from.
+_UNPUBLISHED_FOR = timedelta(hours=2)
 
 
 class LastRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     Instants are UTC. `covered_until` is the end of what is closed without a gap from its beginning; `gaps` are the
     [from, to) pairs between the start of the history and the newest closed minute, the `open_minutes` among them those
     that never read consistently. Lateness is `first_seen_at - updated_on` in minutes over the entries first seen in
-    the last 30 days after the first run.
+    the last 30 days after the first run. `alarms` are the warnings that somebody should be woken for.
     """
 
     history_start: datetime
@@ -57,6 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reconciled_at: datetime | None
     published_at: datetime | None
     warnings: list[str]
+    alarms: list[str]
     invoices: str | None = None
 
 
@@ -80,6 +83,8 @@ def read_status(
     last_run = _last_run(connection, entity)
     unread = _all(connection, entity, _OPEN_MINUTES)
     open_minutes = [at.astimezone(UTC) for (at,) in unread if any(at in gap for gap in missing)]
+    (unpublished_since,) = _all(connection, entity, _UNPUBLISHED, published_at=published_at)[0]
+    alarms = list(_alarms(closed, last_run, published_at, _utc(unpublished_since), now))
     return Status(
         history_start=history_start,
         covered_from=closed[0].start if closed else None,
@@ -95,7 +100,8 @@ def read_status(
         last_run=last_run,
         reconciled_at=_utc(reconciled_at),
         published_at=published_at,
-        warnings=list(_warnings(closed, missing, open_minutes, rejected, last_run, published_at, now)),
+        warnings=[*alarms, *_warnings(missing, open_minutes, rejected, last_run)],
+        alarms=alarms,
     )
 
 
@@ -115,6 +121,7 @@ where
     first_seen_at > (select min(ended_at) from land.runs where entity = $entity)
     and first_seen_at > (select max(seen_at) from land.entity_rows) - interval 30 days
 """
+_UNPUBLISHED = "select min(first_seen_at) from land.entity_rows where first_seen_at > $published_at"
 _OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs where entity = $entity order by minute"
 
 
@@ -133,23 +140,20 @@ def _utc(instant: datetime | None) -> datetime | None:
     return instant.astimezone(UTC) if instant else None
 
 
-def _all(connection: duckdb.DuckDBPyConnection, entity: Entity, query: str) -> list[tuple[Any, ...]]:
-    return connection.execute(
-        for_entity(query, entity), {"entity": entity.name} if "$entity" in query else {}
-    ).fetchall()
+def _all(connection: duckdb.DuckDBPyConnection, entity: Entity, query: str, **values: object) -> list[tuple[Any, ...]]:
+    values |= {"entity": entity.name} if "$entity" in query else {}
+    return connection.execute(for_entity(query, entity), values).fetchall()
 
 
 def _one(connection: duckdb.DuckDBPyConnection, entity: Entity, query: str) -> tuple[Any, ...]:
     return _all(connection, entity, query)[0]
 
 
-def _warnings(  # noqa: PLR0917 - each is a fact of its own
+def _alarms(
     closed: list[Window],
-    missing: list[Window],
-    open_minutes: list[datetime],
-    rejected: int,
     last_run: LastRun | None,
     published_at: datetime | None,
+    unpublished_since: datetime | None,
     now: datetime,
 ) -> Iterator[str]:
     if not closed and last_run and last_run.outcome == "done":
@@ -158,6 +162,18 @@ def _warnings(  # noqa: PLR0917 - each is a fact of its own
         yield "Nothing has been pulled yet: run `nexudus-billing sync`."
     elif now - closed[-1].end > STALE_AFTER:
         yield f"The newest data is of {closed[-1].end:%Y-%m-%d %H:%M} UTC: run `nexudus-billing sync`."
+    if closed and published_at is None:
+        yield "Nothing is published yet: run `nexudus-billing sync`."
+    elif unpublished_since and now - unpublished_since > _UNPUBLISHED_FOR:
+        yield (
+            f"What was read since {unpublished_since:%Y-%m-%d %H:%M} UTC is not published: run `nexudus-billing sync`, "
+            "which says why."
+        )
+
+
+def _warnings(
+    missing: list[Window], open_minutes: list[datetime], rejected: int, last_run: LastRun | None
+) -> Iterator[str]:
     if missing:
         yield f"{len(missing)} ranges are not pulled yet: the next `nexudus-billing sync` pulls them."
     if open_minutes:
@@ -166,5 +182,3 @@ def _warnings(  # noqa: PLR0917 - each is a fact of its own
         yield f"{rejected} records broke the API's contract: see land.rejected_records in the warehouse."
     if last_run and last_run.outcome != "done":
         yield f"The last run did not end well ({last_run.outcome or 'it was killed, or is still under way'})."
-    if closed and published_at is None:
-        yield "Nothing is published yet: run `nexudus-billing sync`."

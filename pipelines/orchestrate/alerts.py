@@ -52,9 +52,26 @@ def post(settings: Settings, text: str, log: Logger) -> bool:
         return False
 
 
+def beat(settings: Settings) -> str | None:
+    """Call NEXUDUS_HEARTBEAT_URL, if set. What went wrong, as a sentence without the address, which is a secret."""
+    if settings.heartbeat_url is None:
+        return None
+    try:
+        with urllib.request.urlopen(settings.heartbeat_url.get_secret_value(), timeout=_POST_SECONDS):  # noqa: S310 - see above
+            return None
+    except Exception as error:  # noqa: BLE001 - what was synced is good, even if nobody hears of it
+        return f"The heartbeat could not be sent ({type(error).__name__}): check NEXUDUS_HEARTBEAT_URL."
+
+
 def scrubbed(settings: Settings, text: str) -> str:
     """The text without e-mail addresses and without any of the settings' secrets."""
-    secrets = (settings.password, settings.totp_secret, settings.access_token, settings.alert_webhook_url)
+    secrets = (
+        settings.password,
+        settings.totp_secret,
+        settings.access_token,
+        settings.alert_webhook_url,
+        settings.heartbeat_url,
+    )
     for secret in (*(one.get_secret_value() for one in secrets if one), settings.username):
         if secret:
             text = text.replace(secret, "(withheld)")
@@ -82,12 +99,14 @@ def alert_sensors(
     asset_keys: Collection[dg.AssetKey],
     check_keys: Collection[dg.AssetCheckKey],
     job_names: Collection[str],
+    sync_job_names: Collection[str],
     prefix: str = "",
     clock: Clock = utc_now,
 ) -> list[dg.SensorDefinition]:
     """The sensors for these jobs and assets; `check_keys` are the checks whose failure fails no run.
 
-    Those that post are on where there is an address to post to.
+    `sync_job_names` are the jobs whose success the heartbeat tells. Those that post or call are on where there is an
+    address to post to.
     """
     posting = dg.DefaultSensorStatus.RUNNING if settings.alert_webhook_url else dg.DefaultSensorStatus.STOPPED
 
@@ -101,6 +120,18 @@ def alert_sensors(
         is_ours = run.job_name in job_names or bool(set(asset_keys) & (run.asset_selection or set()))
         if is_ours and not _will_be_retried(context.instance, run.run_id):
             post(settings, "\n".join(_failure_lines(settings, context)), context.log)
+
+    beating = dg.DefaultSensorStatus.RUNNING if settings.heartbeat_url else dg.DefaultSensorStatus.STOPPED
+
+    @dg.run_status_sensor(
+        dg.DagsterRunStatus.SUCCESS,
+        name=f"{prefix}heartbeat",
+        default_status=beating,
+        description="Calls NEXUDUS_HEARTBEAT_URL after each run that published, or had nothing new to publish.",
+    )
+    def heartbeat(context: dg.RunStatusSensorContext) -> None:
+        if context.dagster_run.job_name in sync_job_names and (trouble := beat(settings)):
+            context.log.warning(trouble)
 
     @dg.sensor(
         name=f"{prefix}data_freshness",
@@ -142,7 +173,7 @@ def alert_sensors(
             post(settings, "\n".join(lines), context.log)
         return dg.SensorResult(cursor=json.dumps({name: severity for name, (severity, _) in failing.items()}))
 
-    return [failed_run_alerts, data_freshness, failed_check_alerts]
+    return [failed_run_alerts, heartbeat, data_freshness, failed_check_alerts]
 
 
 def _failure_lines(settings: Settings, context: dg.RunFailureSensorContext) -> Iterator[str]:
