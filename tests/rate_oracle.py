@@ -1,8 +1,9 @@
 """The failure rates in plain Python, from the sandbox's own data and its own words: an answer to compare SQL with.
 
-It knows nothing of the rules in `sql/rules`: what an entry means it takes from the sandbox's lists of sentences.
+It knows nothing of the rules in `sql/rules`: what an entry means it takes from the sandbox's list of sentences.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -12,29 +13,18 @@ from typing import Any, NamedTuple
 
 from pipelines.sandbox import wording
 
-_FAILED = {
-    outcome.description
-    for outcome in [
-        *wording.DEBIT_FAILURES,
-        *wording.CARD_FAILURES,
-        *(outcome for country in wording.LOCAL_FAILURES.values() for outcome in country),
-    ]
-}
+_SAYS = {one: says for (says, *_), texts in wording.texts().items() for one in texts}
+_AMOUNT = re.compile(r"\b[A-Z]{3} [0-9.]+\d")
+_KINDS = {"in_flight": "pending", "collected": "succeeded", "received": "succeeded", "transferred": "succeeded"}
+_KINDS |= dict.fromkeys([*wording.DEBIT_FAILURES, *wording.CARD_FAILURES], "failed")
 _Z = 1.959963984540054
 
 
 def kind_of(record: dict[str, Any]) -> str | None:
     """`failed`, `succeeded`, `pending`, or None for what is no payment."""
-    if record["Name"] == wording.RECEIVED:
-        return "succeeded"
-    if record["Name"] != wording.PAYMENT or record["Description"] == wording.MANDATE_REQUESTED:
-        return None
-    if record["Description"] in _FAILED:
-        return "failed"
-    if record["Description"] in wording.AWAITING:
-        return "pending"
-    assert record["Description"].startswith("SUCCESS: "), record
-    return "succeeded"
+    says = _SAYS.get((record["Name"], _AMOUNT.sub("{amount}", record["Description"])))
+    assert says or not record["Name"].startswith("Payment"), record
+    return _KINDS.get(says or "")
 
 
 class Told(NamedTuple):

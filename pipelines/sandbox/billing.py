@@ -6,7 +6,7 @@ from random import Random
 
 from pipelines.sandbox import wording
 from pipelines.sandbox.entities import Entry, Invoice, Member
-from pipelines.sandbox.wording import AWAITING, NO_MANDATE, PAYMENT, Outcome
+from pipelines.sandbox.wording import Said, said
 
 _DAY = 86_400
 _HOUR = 3600
@@ -23,7 +23,7 @@ class Terms:
     price: int
     way: str
     failure_ratio: float
-    failures: list[Outcome]
+    failures: list[str]
     weights: list[int]
     due_after_days: int
 
@@ -45,15 +45,16 @@ class Biller:
         """A plan and a way to pay for a member."""
         random, business = self.random, member.business
         way = random.choices(["debit", "card", "transfer", "nothing"], [52, 33, 12, 3])[0]
-        failures = list(wording.CARD_FAILURES if way == "card" else wording.DEBIT_FAILURES)
-        failures += wording.LOCAL_FAILURES.get(business.country, [])
+        failures = list((wording.CARD_FAILURES if way == "card" else wording.DEBIT_FAILURES).items())
+        if business.currency_code == "EUR" and business.language != "en":
+            failures += wording.EURO_FAILURES.items()
         return Terms(
             member,
             random.choice(wording.PLANS[business.currency_code]),
             way,
             min(0.5, random.expovariate(1 / 0.07)),
-            failures,
-            [failure.weight for failure in failures],
+            [says for says, _ in failures],
+            [weight for _, weight in failures],
             random.choice((0, 0, 7, 14)),
         )
 
@@ -81,7 +82,7 @@ class Biller:
 
     def note(self, invoice: Invoice, at: int) -> None:
         """One more "in flight" entry on an invoice."""
-        self._say(invoice, at, PAYMENT, AWAITING[1])
+        self._tell(invoice, at, said("in_flight", invoice.member.business)[1])
 
     def _say(self, invoice: Invoice, at: int, name: str, description: str, is_problem: bool = False) -> None:  # noqa: FBT001, FBT002 - called a million times
         if at <= self.end:
@@ -89,11 +90,14 @@ class Biller:
             self.entries.append(entry)
             invoice.entries.append(entry)
 
-    def _repeat(self, invoice: Invoice, at: int, name: str, description: str, *, is_problem: bool = False) -> None:
+    def _tell(self, invoice: Invoice, at: int, one: Said) -> None:
+        self._say(invoice, at, one.name, _with_amount(one.text, invoice), one.is_problem)
+
+    def _repeat(self, invoice: Invoice, at: int, one: Said) -> None:
         """A second report of the attempt that was reported last, in another form, within the day."""
         if self.reported_twice_share and self.repeating.random() < self.reported_twice_share:
             at += self.repeating.randrange(30, 20 * _HOUR)
-            self._say(invoice, at, name, description, is_problem)
+            self._tell(invoice, at, one)
             if at <= self.end:
                 invoice.entries[-1].is_repeated_report = True
 
@@ -101,24 +105,24 @@ class Biller:
         return self.random.random() < share
 
     def _e_invoice(self, invoice: Invoice, issued: int) -> None:
-        country = invoice.member.business.country
-        if country not in wording.E_INVOICE_SENT:
-            return
+        business = invoice.member.business
         at = issued + 30
-        if self._happens(0.08):
-            problem = self.random.choice(wording.E_INVOICE_PROBLEMS[country])
-            self._say(invoice, at, wording.E_INVOICE, f"ERROR: {problem}", True)
-            at += self.random.randrange(_HOUR, 3 * _DAY)
-        self._say(invoice, at, wording.E_INVOICE, f"SUCCESS: {wording.E_INVOICE_SENT[country]}")
+        for sent in said("einvoice_sent", business):
+            if self._happens(0.08):
+                self._tell(invoice, at, self.random.choice(said("einvoice_problem", business)))
+                at += self.random.randrange(_HOUR, 3 * _DAY)
+            self._tell(invoice, at, sent)
 
     def _collect(self, invoice: Invoice, terms: Terms, day: int) -> None:
         """Up to four attempts, each in the night batch of its business; what is left may come in by transfer."""
         random = self.random
         if terms.way == "nothing":
             at = self._batch_second(invoice, day)
-            self._say(invoice, at, PAYMENT, NO_MANDATE.description)
-            self._repeat(invoice, at, PAYMENT, NO_MANDATE.description.replace("AWAITING", "FAILED"), is_problem=True)
-            self._say(invoice, day + 2 * _DAY + 9 * _HOUR, PAYMENT, wording.MANDATE_REQUESTED)
+            (no_mandate,) = said("no_mandate", invoice.member.business)
+            self._tell(invoice, at, no_mandate)
+            self._repeat(invoice, at, _final(no_mandate))
+            (asked,) = said("mandate_requested", invoice.member.business)
+            self._tell(invoice, day + 2 * _DAY + 9 * _HOUR, asked)
             if self._happens(0.5):
                 return
             day += 7 * _DAY
@@ -134,34 +138,29 @@ class Biller:
 
     def _attempt(self, invoice: Invoice, terms: Terms, at: int, *, first: bool) -> bool:
         """One attempt at the instant `at`; True when nothing more will be tried."""
-        random = self.random
+        random, business = self.random, terms.member.business
         outcome_at = at
         failed = self._happens(self._failure_ratio(terms, at, first=first))
-        failure = random.choices(terms.failures, terms.weights)[0] if failed else None
+        failure = said(random.choices(terms.failures, terms.weights)[0], business)[0] if failed else None
         # What the provider refuses outright was never in flight.
         if terms.way == "debit" and (failure is None or failure.is_problem):
-            self._say(invoice, at, PAYMENT, AWAITING[0] if self._happens(0.3) else random.choice(AWAITING))
+            awaiting = said("in_flight", business)
+            self._tell(invoice, at, awaiting[0] if self._happens(0.3) else random.choice(awaiting))
             outcome_at = at + int(random.gauss(5.9, 1.1) * _DAY) // _HOUR * _HOUR + random.randrange(1200)
             outcome_at = max(at + _DAY, outcome_at)
         if outcome_at > self.end:
             return True
         invoice.last_attempt_on = outcome_at
         if failure is not None:
-            self._say(invoice, outcome_at, PAYMENT, failure.description, failure.is_problem)
+            self._tell(invoice, outcome_at, failure)
             if not failure.is_problem:
-                final = failure.description.replace("AWAITING", "FAILED")
-                self._repeat(invoice, outcome_at, PAYMENT, final, is_problem=True)
+                self._repeat(invoice, outcome_at, _final(failure))
             return False
         invoice.paid_on = outcome_at
-        amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
-        collected = PAYMENT, f"SUCCESS: Payment of {amount} was collected."
-        received = wording.RECEIVED, f"Payment of {amount} received by card."
-        if terms.way == "debit" or self._happens(0.8):
-            self._say(invoice, outcome_at, *collected)
-            self._repeat(invoice, outcome_at, *received)
-        else:
-            self._say(invoice, outcome_at, *received)
-            self._repeat(invoice, outcome_at, *collected)
+        reports = said("collected", business)[0], said("received", business)[0]
+        first_report, second = reports if terms.way == "debit" or self._happens(0.8) else reports[::-1]
+        self._tell(invoice, outcome_at, first_report)
+        self._repeat(invoice, outcome_at, second)
         return True
 
     def _failure_ratio(self, terms: Terms, at: int, *, first: bool) -> float:
@@ -185,8 +184,7 @@ class Biller:
         if at > self.end:
             return
         invoice.paid_on = at
-        amount = f"{invoice.member.business.currency_code} {invoice.total_amount}"
-        self._say(invoice, at, wording.RECEIVED, f"Payment of {amount} received by bank transfer.")
+        self._tell(invoice, at, said("transferred", invoice.member.business)[0])
 
     def _maybe_refund(self, invoice: Invoice) -> None:
         if invoice.paid_on is None or invoice.amount == 0 or not self._happens(0.015):
@@ -195,3 +193,12 @@ class Biller:
         if at <= self.end:
             invoice.refunded_on = at
             self._say(invoice, at, wording.REFUND, f"Invoice {invoice.number} was refunded.")
+
+
+def _with_amount(text: str, invoice: Invoice) -> str:
+    return text.replace("{amount}", f"{invoice.member.business.currency_code} {invoice.total_amount}")
+
+
+def _final(awaiting: Said) -> Said:
+    """The same failure as Nexudus reports it at last, flagged."""
+    return awaiting._replace(text=awaiting.text.replace("AWAITING", "FAILED"))

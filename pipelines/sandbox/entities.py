@@ -12,13 +12,15 @@ DECIMALS = {"GBP": 2, "USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 
 @dataclass(slots=True, frozen=True)
 class Business:
-    """A location that issues invoices in one currency."""
+    """A location that issues invoices in one currency, and whose collections one provider makes in its words."""
 
     id: int
     name: str
     currency_code: str
     time_zone: str
     country: str
+    provider: str = "gocardless"
+    language: str = "en"
 
 
 @dataclass(slots=True, frozen=True)

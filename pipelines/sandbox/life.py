@@ -8,7 +8,7 @@ from pipelines.sandbox.entities import Entry, Invoice
 from pipelines.sandbox.faults import Faults
 from pipelines.sandbox.knobs import Knobs
 from pipelines.sandbox.store import Store
-from pipelines.sandbox.wording import AWAITING, PAYMENT, REFUND
+from pipelines.sandbox.wording import REFUND, said
 
 EVENTS = ("update", "delete", "insert", "late_insert", "past_stamp", "pay", "refund", "part_pay", "void", "credit")
 _OLD_SECONDS = 400 * 86_400
@@ -90,9 +90,8 @@ class Life:
     def _note(self, random: Random, *, created_on: int | None = None, updated_on: int | None = None) -> None:
         invoice = self._any_invoice(random, lambda one: not one.draft)
         if invoice is not None:
-            self._store.insert(
-                invoice.id, PAYMENT, random.choice(AWAITING), created_on=created_on, updated_on=updated_on
-            )
+            awaiting = random.choice(said("in_flight", invoice.member.business))
+            self._store.insert(invoice.id, *awaiting, created_on=created_on, updated_on=updated_on)
 
     def _any_entry(self, random: Random) -> Entry | None:
         entries = self._store.by_id.items

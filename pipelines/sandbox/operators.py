@@ -44,8 +44,7 @@ def make_operator(
     random = Random(seed)  # noqa: S311 - an emulated tenant must come out the same from the same seed
     with no_collection():
         businesses = [
-            Business(_FIRST_BUSINESS_ID + 7 * position, name, currency, zone, country)
-            for position, (name, currency, zone, country, _) in enumerate(PLACES)
+            Business(_FIRST_BUSINESS_ID + 7 * position, *place) for position, (*place, _) in enumerate(PLACES)
         ]
         biller = Biller(random, end, reported_twice_share)
         first_month = _month_of(end) - months

@@ -1,101 +1,83 @@
-"""What history entries say, as operators of live tenants have seen it, and the names of people and places."""
+"""What history entries say, as providers write and operators of live tenants have seen it; names of people and places.
 
+The texts are in `wording.csv`: what an entry says, the provider or the language whose words they are, title and text.
+"""
+
+import csv
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-PAYMENT = "Payment Result"
-RECEIVED = "Payment received"
+from pipelines.sandbox.entities import Business
+
 SENT = "Invoice sent"
-E_INVOICE = "E-invoice"
 REFUND = "Refund"
 
-
-class Outcome(NamedTuple):
-    """A failed attempt: its description, whether Nexudus flags it, and how often it is the reason."""
-
-    description: str
-    is_problem: bool
-    weight: int
-
-
-NO_MANDATE = Outcome(
-    "AWAITING: Exception of type 'Nexudus.Coworking.CoworkerPaymentProcessing.Exceptions.NotPreAuthFoundException'"
-    " was thrown.",
-    False,
-    0,
-)
-OVER_LIMIT = Outcome("AWAITING: Invalid request. Status: 422 {amount > maximum permitted}", False, 5)
-DEBIT_FAILURES = [
-    Outcome("FAILED: Insufficient funds.", True, 45),
-    Outcome("FAILED: Existing regular payment subscription was not valid and has been revoked.", True, 14),
-    Outcome("FAILED: Bank account closed.", True, 4),
-    Outcome("FAILED: Refer to payer.", True, 9),
-    OVER_LIMIT,
-    Outcome(
-        "AWAITING: Your account currently does not support payment amounts greater than 5,000.00 for the type"
-        " bacs_debit. Please contact support.",
-        False,
-        4,
-    ),
-    NO_MANDATE._replace(weight=14),
-]
-CARD_FAILURES = [
-    Outcome("FAILED: Your card was declined.", True, 34),
-    Outcome("FAILED: Your card has insufficient funds.", True, 26),
-    Outcome("FAILED: Your card has expired.", True, 14),
-    Outcome("FAILED: This payment requires additional user action before it can be completed successfully.", True, 9),
-    Outcome("FAILED: An error occurred while processing your card. Try again in a little bit.", True, 5),
-    OVER_LIMIT,
-    NO_MANDATE._replace(weight=16),
-]
-LOCAL_FAILURES = {
-    "ES": [
-        Outcome("FAILED: Fondos insuficientes.", True, 30),
-        Outcome("FAILED: La tarjeta ha sido rechazada por el banco emisor.", True, 12),
-        Outcome("FAILED: Mandato SEPA cancelado por el deudor.", True, 8),
-    ],
-    "FR": [
-        Outcome("FAILED: Provision insuffisante.", True, 30),
-        Outcome("FAILED: Carte refusée par la banque.", True, 12),
-        Outcome("FAILED: Le mandat de prélèvement a été révoqué.", True, 8),
-    ],
-    "DE": [
-        Outcome("FAILED: Rücklastschrift: Konto nicht gedeckt.", True, 30),
-        Outcome("FAILED: Karte abgelehnt.", True, 12),
-        Outcome("FAILED: SEPA-Lastschriftmandat widerrufen.", True, 8),
-    ],
+# How often each failure is the reason of one; and what comes on top where the local bank's words are not English.
+DEBIT_FAILURES = {
+    "no_funds": 45,
+    "mandate_revoked": 14,
+    "account_closed": 4,
+    "refer_to_payer": 9,
+    "over_limit": 5,
+    "over_debit_limit": 4,
+    "no_mandate": 14,
 }
-AWAITING = [
-    "AWAITING: Waiting for the money to clear from the customer's account.",
-    "AWAITING: GoCardless payment submitted to the banks.",
-    "AWAITING: GoCardless requested funds from customer.",
-    "AWAITING: The payment is currently processing.",
-]
-MANDATE_REQUESTED = "AWAITING: GoCardless requested regular payment subscription."
-E_INVOICE_SENT = {
-    "ES": "Factura enviada a Verifactu (AEAT).",
-    "FR": "Facture déposée sur Chorus Pro.",
-    "DE": "E-Rechnung (XRechnung) zugestellt.",
+CARD_FAILURES = {
+    "card_declined": 34,
+    "card_no_funds": 26,
+    "card_expired": 14,
+    "authentication_required": 9,
+    "provider_error": 5,
+    "over_limit": 5,
+    "no_mandate": 16,
 }
-E_INVOICE_PROBLEMS = {
-    "ES": ["Verifactu: NIF del destinatario no identificado.", "Verifactu: servicio de la AEAT no disponible."],
-    "FR": ["Chorus Pro: SIRET du destinataire inconnu.", "Chorus Pro: délai d'attente dépassé."],
-    "DE": ["XRechnung: Leitweg-ID fehlt.", "XRechnung: Schematron validation failed (BR-DE-15)."],
-}
+EURO_FAILURES = {"no_funds": 30, "card_declined": 12, "mandate_revoked": 8}
 
-# name, currency, time zone, country, share of the members
+
+class Said(NamedTuple):
+    """Title and text of an entry; `{amount}` in it stands for a sum of money."""
+
+    name: str
+    text: str
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether Nexudus flags it, which it does not when the text begins with AWAITING."""
+        return self.text.startswith(("FAILED", "ERROR")) or self.name == "Payment failed"
+
+
+@cache
+def texts() -> dict[tuple[str, str, str], list[Said]]:
+    """What is said, by which provider and in which language (either may be empty, for any) → the texts for it."""
+    found: dict[tuple[str, str, str], list[Said]] = defaultdict(list)
+    with Path(__file__).with_name("wording.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            found[line["says"], line["provider"], line["language"]].append(Said(line["name"], line["text"]))
+    return dict(found)
+
+
+def said(says: str, business: Business) -> list[Said]:
+    """How a business's entries say it: in its language, else as its provider does, else in Nexudus' own words."""
+    by_closeness = (("", business.language), (business.provider, ""), ("", ""))
+    return next((texts()[says, *words] for words in by_closeness if (says, *words) in texts()), [])
+
+
+# name, currency, time zone, country, provider, language, share of the members
 PLACES = [
-    ("Shoreditch Exchange", "GBP", "Europe/London", "GB", 14),
-    ("Manchester Northern Quarter", "GBP", "Europe/London", "GB", 12),
-    ("Bristol Harbourside", "GBP", "Europe/London", "GB", 8),
-    ("Leith Walk Studios", "GBP", "Europe/London", "GB", 6),
-    ("Madrid Malasaña", "EUR", "Europe/Madrid", "ES", 10),
-    ("Paris République", "EUR", "Europe/Paris", "FR", 10),
-    ("Berlin Kreuzberg", "EUR", "Europe/Berlin", "DE", 10),
-    ("Dublin Silicon Docks", "EUR", "Europe/Dublin", "IE", 7),
-    ("Brooklyn Navy Yard", "USD", "America/New_York", "US", 8),
-    ("Austin East Sixth", "USD", "America/Chicago", "US", 6),
-    ("Tokyo Nakameguro", "JPY", "Asia/Tokyo", "JP", 5),
-    ("Kuwait City Sharq", "KWD", "Asia/Kuwait", "KW", 4),
+    ("Shoreditch Exchange", "GBP", "Europe/London", "GB", "gocardless", "en", 14),
+    ("Manchester Northern Quarter", "GBP", "Europe/London", "GB", "gocardless", "en", 12),
+    ("Bristol Harbourside", "GBP", "Europe/London", "GB", "stripe", "en", 8),
+    ("Leith Walk Studios", "GBP", "Europe/London", "GB", "manual", "en", 6),
+    ("Madrid Malasaña", "EUR", "Europe/Madrid", "ES", "gocardless", "es", 10),
+    ("Paris République", "EUR", "Europe/Paris", "FR", "stripe", "fr", 10),
+    ("Berlin Kreuzberg", "EUR", "Europe/Berlin", "DE", "adyen", "de", 10),
+    ("Dublin Silicon Docks", "EUR", "Europe/Dublin", "IE", "adyen", "en", 7),
+    ("Brooklyn Navy Yard", "USD", "America/New_York", "US", "stripe", "en", 8),
+    ("Austin East Sixth", "USD", "America/Chicago", "US", "paypal", "en", 6),
+    ("Tokyo Nakameguro", "JPY", "Asia/Tokyo", "JP", "stripe", "ja", 5),
+    ("Kuwait City Sharq", "KWD", "Asia/Kuwait", "KW", "paypal", "ar", 4),
 ]
 WORSENING_PLACE = "Manchester Northern Quarter"
 

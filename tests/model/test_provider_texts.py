@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.model.judging import judge
 from pipelines.model.rules import load_rules
+from pipelines.sandbox import wording
 
 BOOK = load_rules()
 HERE = Path(__file__)
@@ -55,3 +56,32 @@ def test_texts_that_no_rule_was_written_for():
     assert [text for text in wrong_kinds if {found[text].kind, expected[text]["kind"]} == opposites] == []
     assert len(wrong_kinds) <= 0.03 * len(rows), wrong_kinds
     assert len(wrong_reasons) <= 0.10 * len(rows), wrong_reasons
+
+
+def test_what_the_sandbox_says_for_each_provider_and_language_is_understood():
+    kinds = {
+        "in_flight": "payment_pending",
+        "mandate_requested": "mandate_requested",
+        "einvoice_sent": "einvoice_succeeded",
+        "einvoice_problem": "einvoice_failed",
+    } | dict.fromkeys(["collected", "received", "transferred"], "payment_succeeded")
+    reasons = {
+        "no_mandate": {"no_payment_method"},
+        "no_funds": {"insufficient_funds"},
+        "card_no_funds": {"insufficient_funds"},
+        "account_closed": {"no_payment_method"},
+        "over_debit_limit": {"over_limit"},
+        "refer_to_payer": {"insufficient_funds", "unknown"},
+    }
+    expected = {
+        (one.name, one.text.replace("{amount}", "KWD 89.750"), one.is_problem): says
+        for (says, *_), texts in wording.texts().items()
+        for one in texts
+    }
+    found = judge(BOOK, expected)
+    assert [text for text, verdict in found.items() if not verdict.is_understood] == []
+    assert {text: found[text].kind for text, says in expected.items()} == {
+        text: kinds.get(says, "payment_failed") for text, says in expected.items()
+    }
+    failed = {text: says for text, says in expected.items() if says not in kinds}
+    assert [text for text, says in failed.items() if found[text].failure_reason not in reasons.get(says, {says})] == []
