@@ -15,7 +15,7 @@ from pipelines.model.rules import RuleBook, store_rules
 from pipelines.model.sql_models import models_behind
 from pipelines.settings import Settings
 
-_ASKED = {"model.payment_attempts", "model.wording_coverage", "model.unrecognised_entries"}
+_ASKED = {"model.range_failure_rates", "model.unrecognised_entries"}
 _CHANGES = """
 select
     before.kind,
@@ -34,27 +34,23 @@ where (before.kind, before.failure_reason, before.is_understood)
 group by all
 order by entry_count desc, before.name, before.description_pattern
 """
+# One range, all of the data, in place of the days and periods for which rates are published.
+_ONE_RANGE = """
+create table model.range_days as
+select
+    1 as range_id,
+    min(day_date) over () as from_date,
+    max(day_date) over () as until_date,
+    null::timestamptz as until_at,
+    day_date
+from (select distinct day_date from model.history_entries)
+where day_date <= (select as_of_date from model.horizon)
+"""
 _RATES = """
-with
-rates as (
-    select
-        attempts.business_id,
-        attempts.currency_code,
-        count(*) as attempt_count,
-        count(*) filter (where attempts.outcome = 'failed') as failed_attempt_count,
-        any_value(coverage.no_rate_because) as no_rate_because,
-        if(
-            any_value(coverage.no_rate_because) is null,
-            count(*) filter (where attempts.is_first_attempt and attempts.outcome = 'failed')
-            / count(*) filter (where attempts.is_first_attempt),
-            null
-        ) as first_attempt_failure_ratio,
-    from {0}.model.payment_attempts as attempts
-    left join {0}.model.wording_coverage as coverage
-        on attempts.business_id is not distinct from coverage.business_id
-    group by attempts.business_id, attempts.currency_code
-)
-select * from rates
+select
+    business_id, currency_code, attempt_count, failed_attempt_count, no_rate_because, first_attempt_failure_ratio
+from {0}.model.range_failure_rates
+where not is_all_businesses and attempt_count > 0
 """
 _MOVED = f"""
 select
@@ -140,7 +136,10 @@ def try_rules(
             building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
             store_rules(connection, book)
             for model in models_behind(_ASKED):
-                tell(building.BuiltModel(model, building.build(connection, model), ()))
+                if model.name == "range_days":
+                    connection.execute(_ONE_RANGE)
+                else:
+                    tell(building.BuiltModel(model, building.build(connection, model), ()))
         ((count,),) = connection.execute("select count(*) from after.model.history_entries").fetchall()
         return Trial(
             count,
