@@ -61,7 +61,8 @@ def empty_warehouse(kind: str = KIND) -> Iterator[duckdb.DuckDBPyConnection]:
             with open_warehouse(settings) as connection:
                 yield connection
         return
-    with duckdb.connect() as connection:
+    # One thread: starting more costs tests of a few rows a third of their time.
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("attach ':memory:' as warehouse; use warehouse; set timezone = 'UTC'")
         create_tables(connection)
         yield connection

@@ -14,13 +14,18 @@ MARK = "evidence_priority("  # SQL that calls this macro needs the others as wel
 _OPTIONS = "is"  # any case; and a dot spans lines, for descriptions have several
 # What a title is about goes before the outcome that it mentions: "Reminder: payment failed" is a reminder.
 _NAME_ORDER = (*(name for name in SUBJECTS if name != "mandate"), "failure", "success", "mandate", "pending", "payment")
+_MADE: dict[str, list[str]] = {}
 
 
 def create_classifier(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the macros from the stored rules."""
-    book = stored_rules(connection)
-    for signature, body in _macros(book):
-        connection.execute(f"create or replace temp macro {signature} as {body}")
+    ((version,),) = connection.execute("select any_value(rules_version) from model.entry_rules").fetchall()
+    if version not in _MADE:  # of one version, for a process seldom meets a second
+        _MADE.clear()
+        made = _macros(stored_rules(connection))
+        _MADE[version] = [f"create or replace temp macro {signature} as {body}" for signature, body in made]
+    for statement in _MADE[version]:
+        connection.execute(statement)
 
 
 def _macros(book: RuleBook) -> Iterable[tuple[str, str]]:

@@ -6,7 +6,8 @@ entry states decides its kind; `words/` the words by which it states that; `reas
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import duckdb
@@ -116,7 +117,7 @@ class RuleBook:
     rules: tuple[Rule, ...]
     words: tuple[Word, ...]
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Checksum of all that decides: 12 hexadecimal digits, the same for the same rules in any order or layout."""
         rules = sorted(astuple(replace(rule, example_name="", example_description="")) for rule in self.rules)
@@ -142,8 +143,22 @@ WORD_SCHEMA = {
 def load_rules(folder: Path | None = None) -> RuleBook:
     """The program's rules; a file in `folder` stands in for the program's own of that name.
 
-    Raises WrongUseError naming file, line and reason for the first line that is broken.
+    Raises WrongUseError naming file, line and reason for the first line that is broken. The same files are read once.
     """
+    files = [rule_file(name, folder) for name in ("entry_rules.csv", "evidence.csv", "reasons.csv")]
+    files += [*rule_files("words", folder), *rule_files("codes", folder)]
+    return _load(folder, tuple((file, _content(file)) for file in files))
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:  # reading its lines says what is wrong
+        return None
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path | None, _contents: tuple[tuple[Path, bytes | None], ...]) -> RuleBook:
     own = list(_own_rules(rule_file("entry_rules.csv", folder)))
     evidence = list(_evidence(path := rule_file("evidence.csv", folder)))
     last = max(evidence, key=lambda rule: rule.priority, default=None)
@@ -157,8 +172,8 @@ def load_rules(folder: Path | None = None) -> RuleBook:
 
 def store_rules(connection: duckdb.DuckDBPyConnection, book: RuleBook) -> int:
     """Replaces `model.entry_rules` and `model.entry_words`; returns the number of rules."""
-    rules = pl.DataFrame([asdict(rule) for rule in book.rules], schema=RULE_SCHEMA)
-    words = pl.DataFrame([asdict(word) for word in book.words], schema=WORD_SCHEMA)
+    rules = pl.DataFrame([vars(rule) for rule in book.rules], schema=RULE_SCHEMA)
+    words = pl.DataFrame([vars(word) for word in book.words], schema=WORD_SCHEMA)
     with readable(connection, new_rules=rules, new_words=words):
         connection.execute(
             f"create or replace table {RULES_TABLE} as"  # noqa: S608 - our own names only

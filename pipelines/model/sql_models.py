@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,7 @@ def _reads(path: Path, sql: str) -> tuple[frozenset[str], frozenset[str]]:
     return qualified, bare
 
 
+@cache
 def tables_read(sql: str) -> tuple[frozenset[str], frozenset[str]]:
     """The tables a select reads: those named with a schema, and those named without one that are no CTE of its own.
 

@@ -6,10 +6,10 @@ import duckdb
 import pytest
 from given_collection import IN_FLIGHT, NO_FUNDS, START, close_until, land, sync
 from on_the_server import writes_of
+from tested_warehouse import empty_warehouse
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.sql_files import sql_folder
-from pipelines.land.layout import create_tables
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all, column_types
 from pipelines.model.sql_models import load_models
@@ -26,9 +26,7 @@ THREE = (NO_FUNDS,) * 3
 
 @pytest.fixture
 def connection():
-    with duckdb.connect() as connection:
-        connection.execute("attach ':memory:' as warehouse; use warehouse; set timezone = 'UTC'")
-        create_tables(connection)
+    with empty_warehouse() as connection:
         yield connection
 
 
