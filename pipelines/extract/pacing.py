@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.errors import WrongUseError
+from pipelines.errors import PipelineError
 from pipelines.extract.failures import LONGEST_BELIEVED_WAIT_SECONDS, LONGEST_WAIT_SECONDS, ThrottledError
-from pipelines.foundation.private_files import make_private_file, make_private_folder
+from pipelines.foundation.private_files import make_private_file, make_private_folder, unwritable
 from pipelines.settings import Clock, Settings
 
 OnWait = Callable[[float, str], None]
@@ -184,11 +184,9 @@ class SharedLedger:
         self._file.execute("delete from pause where until_at <= ? or set_at > ?", (now, now + _AHEAD_MICROSECONDS))
         self._file.execute("insert into requests values (?, ?)", (now, is_write))
 
-    def _unusable(self, error: Exception) -> WrongUseError:
-        return WrongUseError(
-            f"The file that keeps the request pace, {self._path}, cannot be used ({error}): make NEXUDUS_DATA_DIR a "
-            "folder that you may write to, or delete this file."
-        )
+    def _unusable(self, error: Exception) -> PipelineError:
+        name = f"The file that keeps the request pace, {self._path},"
+        return unwritable(name, error, "make NEXUDUS_DATA_DIR a folder that you may write to, or delete this file.")
 
 
 class Pacer:

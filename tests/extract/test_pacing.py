@@ -183,3 +183,25 @@ def test_two_processes_together_keep_the_pace_of_one(tmp_path):
     scheduling = 0.1
     for place, moment in enumerate(went):
         assert moment - went[0] > max(place * 0.05, place // 5 * 0.4) - scheduling
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pipelines.extract.pacing import Limit, SharedLedger
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    SharedLedger(Path(sys.argv[1]), [Limit(5, 60, "a limit")])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.fault("the disk takes no more", "the pace of requests is written", "exact after the next run")
+@pytest.mark.parametrize("byte_count", [0, 1000])
+def test_a_full_disk_is_said_to_be_one(tmp_path, byte_count):
+    command = [sys.executable, "-B", "-c", FULL, str(tmp_path / "pace.sqlite"), str(byte_count)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert said.startswith("TryAgainLaterError The file that keeps the request pace")
+    assert "make room on its disk" in said
