@@ -395,3 +395,21 @@ def test_an_empty_answer_for_a_part_is_not_believed():
     steps = list(seek_with_seam(table, UPDATED_ON, part, end, Dialect(200)))
 
     assert {record.id for step in steps for record in step.answer.records} >= set(range(100, 200))
+
+
+@pytest.mark.fault("UpdatedOn is null for all rows", "every answer", "exact")
+@pytest.mark.parametrize("seconds", [range(0, 86_400 * 20, 40_000), [5] * 30, [5] * 12 + [70] * 12])
+def test_full_pages_of_rows_without_updated_on_are_read(seconds):
+    table = MovingTable(
+        rows={i: at(s) for i, s in enumerate(seconds)},
+        now=EPOCH + timedelta(days=31),
+        rng=random.Random(1),
+        shows_null=True,
+    )
+    landed = {}
+
+    closed, dialect = pull(table, Window(EPOCH, frozen_end(table)), 10, landed)
+
+    assert landed.keys() == table.rows.keys()
+    assert merge(closed) == [Window(EPOCH, frozen_end(table))]
+    assert dialect.open_minutes == []
