@@ -13,17 +13,6 @@ pytest.register_assert_rewrite(
 )
 
 
-def pytest_configure() -> None:
-    """A core for each worker, where there are no more: threads that DuckDB and polars would start only get in the way.
-
-    What a test starts inherits it.
-    """
-    worker, count = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
-    cores = sorted(os.sched_getaffinity(0)) if worker and hasattr(os, "sched_getaffinity") else []
-    if cores and count >= len(cores):
-        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
-
-
 @pytest.fixture(autouse=True, scope="session")
 def no_settings_from_outside() -> Iterator[None]:
     """NEXUDUS_* and DAGSTER_HOME of whoever runs the tests may name a real tenant, so no test sees them."""
