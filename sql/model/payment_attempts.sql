@@ -22,7 +22,8 @@
 --   payment_method      card, direct_debit, other or unknown: a guess from the words
 --   is_problem          The API's own flag on the entry
 --   is_automatic        True where the invoice is collected automatically: some attempt on it was not entered by hand
---   invoice_amount      Amount of the invoice, in currency_code
+--   invoice_amount      What was due of the invoice when the attempt was made, as far as is known: its total as it was
+--                       first read with the entry, less what was known to be paid or credited before
 --   rule_priority       Priority of the rule that decided
 --   rule_name           Name of that rule
 --   rules_version       Checksum of the rules that were applied
@@ -50,7 +51,7 @@ entries as (
         and repeated.entry_id is null
 ),
 
-invoices as (select * from model.invoices),
+amounts as (select * from model.attempt_amounts),
 
 rules as (select * from model.entry_rules),
 
@@ -89,12 +90,12 @@ payment_attempts as (
         numbered.payment_method,
         numbered.is_problem,
         numbered.is_automatic,
-        invoices.total_amount as invoice_amount,
+        amounts.due_amount as invoice_amount,
         numbered.rule_priority,
         numbered.rule_name,
         numbered.rules_version,
     from numbered
-    inner join invoices on numbered.invoice_id = invoices.invoice_id
+    left join amounts on numbered.entry_id = amounts.entry_id
     left join rules on numbered.rule_priority = rules.priority
 )
 

@@ -76,7 +76,7 @@ def test_the_newest_observation_of_an_invoice_counts_not_the_copy_in_an_old_entr
         warehouse, "select total_amount::int as amount, is_paid, as_of_at, coworker_full_name from model.invoices"
     )
     assert invoice == {"amount": 100, "is_paid": True, "as_of_at": seen_later, "coworker_full_name": "New Name"}
-    assert float(row(warehouse, MONTHLY)["attempted_amount"]) == 200.0
+    assert float(row(warehouse, MONTHLY)["attempted_amount"]) == 190.0, "each attempt by what was due when it was made"
 
 
 def test_attempts_are_numbered_by_time_then_id(warehouse):
@@ -193,3 +193,31 @@ def test_wilson_interval_as_published(warehouse, failed, attempts, low, high):
     rate = row(warehouse, MONTHLY)
     assert (round(rate["attempt_failure_low_ratio"], 4), round(rate["attempt_failure_high_ratio"], 4)) == (low, high)
     assert rate["is_small_sample"] == (attempts < 20)
+
+
+def test_an_attempt_counts_with_what_was_due_when_it_was_made_not_with_what_the_invoice_became(warehouse):
+    first_read = START + timedelta(hours=1)
+    facts = {"amount": "103", "first_seen_at": first_read, "seen_at": first_read + timedelta(days=9)}
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, **facts, content_hash="with a fee"),
+        entry(2, 2, NO_FUNDS, **facts, content_hash="as ever"),
+        entry(3, 3, NO_FUNDS, amount="80"),
+    )
+    warehouse.execute(
+        "insert into land.coworker_invoice_history_versions (id, seen_at, content_hash, raw) values "
+        "(1, $read, 'before', '{\"CoworkerInvoiceTotalAmount\": 100.0}'), "
+        "(1, $read + interval 9 day, 'with a fee', '{\"CoworkerInvoiceTotalAmount\": 103.0}'), "
+        "(2, $read, 'as ever', '{\"CoworkerInvoiceTotalAmount\": 103.0}')",
+        {"read": first_read},
+    )
+    warehouse.execute(
+        "insert into land.coworker_invoice_versions (id, seen_at, raw) values "
+        "(3, $start - interval 2 day, '{\"PaidAmount\": 20.0}'), "
+        '(3, $start - interval 1 day, \'{"PaidAmount": 25.0, "CreditedAmount": 5}\'), '
+        "(3, $start + interval 1 day, '{\"PaidAmount\": 80.0}')",
+        {"start": START},
+    )
+    model(warehouse, "payment_attempts")
+    amounts = rows(warehouse, "select entry_id, invoice_amount::int as due from model.payment_attempts order by all")
+    assert amounts == [{"entry_id": 1, "due": 100}, {"entry_id": 2, "due": 103}, {"entry_id": 3, "due": 50}]
