@@ -442,6 +442,50 @@ def rules_try(
     rules_verbs.try_folder(load_settings(), folder)
 
 
+person_app = typer.Typer(help="Show or erase what is held about a customer.", no_args_is_help=True)
+app.add_typer(person_app, name="person")
+_PersonId = Annotated[int, typer.Argument(metavar="ID", help="The customer's coworker Id, as `invoices` has it.")]
+
+
+@person_app.command("show")
+def person_show(
+    customer_id: _PersonId, *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Show what is held about a customer: rows, raw versions, rejected records, files. Changes nothing."""
+    import msgspec  # noqa: PLC0415 - see demo
+
+    from pipelines.command.person_verbs import show_person  # noqa: PLC0415 - see demo
+
+    found = show_person(load_settings(), customer_id)
+    if as_json:
+        say_json(found)
+        return
+    for name, value in (msgspec.structs.asdict(found.warehouse) | msgspec.structs.asdict(found)).items():
+        if name != "warehouse":
+            lines = value if isinstance(value, list) else [value]
+            say(f"{name.replace('_', ' '):<30} {', '.join(map(str, lines)) or 'none'}")
+
+
+@person_app.command("erase")
+def person_erase(
+    customer_id: _PersonId, *, yes: Annotated[bool, typer.Option("--yes", help="Erase without being asked.")] = False
+) -> None:
+    """Erase a customer's names and texts everywhere, for good; figures stay as they are."""
+    from pipelines.command.person_verbs import erase  # noqa: PLC0415 - see demo
+
+    settings = load_settings()
+    if not yes:
+        typer.confirm(f"Erase what names customer {customer_id}? This cannot be undone.", abort=True)
+    with progress("Erasing"):
+        held, left = erase(settings, customer_id)
+    say(
+        f"Erased customer {customer_id}: {held.entry_count} entries, {held.version_count} raw versions, "
+        f"{held.rejected_count} rejected records, {held.outbox_count} of this program's own entries; published anew."
+    )
+    for file in left:
+        warn(f"A name of theirs is still in {file}: somebody else may have it too.")
+
+
 @app.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},

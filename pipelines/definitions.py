@@ -15,6 +15,7 @@ from pipelines.land.lake_upkeep import upkeep_schedules
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model import model_assets as model
 from pipelines.model.sql_models import load_models
+from pipelines.model.withholding import withhold
 from pipelines.orchestrate.alerts import alert_sensors
 from pipelines.orchestrate.dagster_internals import with_op_name
 from pipelines.orchestrate.schedules import sync_jobs, sync_schedules
@@ -57,7 +58,7 @@ def build_definitions(
     models = load_models()
     assets = _described(
         [
-            *land.landed_assets(settings, tell, pool=pool),
+            *land.landed_assets(settings, tell, pool=pool, withhold=withhold),
             business_names_asset(settings, pool=pool),
             *model.model_assets(
                 settings,

@@ -34,7 +34,9 @@ class Entity:
     `name` is the API's: its range filters and its roles begin with it. `noun` is the plural that a person knows the
     records by. `table` and `versions_table` are of the schema `land`. `further_axes` are time fields besides UpdatedOn
     and CreatedOn that the API can filter by; a change of one need not move UpdatedOn. `business_column` holds the Id of
-    the business, if there is one.
+    the business, if there is one, `person_column` that of the customer, `people_columns` the names of those whom a
+    record is about, last the address of who changed it; `text_columns` title and text; `free_columns` what else may be
+    about somebody.
     """
 
     name: str
@@ -46,11 +48,16 @@ class Entity:
     lookup: Lookup
     further_axes: tuple[Axis, ...] = ()
     business_column: str = ""
+    person_column: str = ""
+    people_columns: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
+    free_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Names become part of SQL statements. Raises ValueError for what is no name, or names no column."""
         columns = [self.lookup.column, *(axis.column for axis in self.axes)]
-        columns += [self.business_column] if self.business_column else []
+        columns += [name for name in (self.business_column, self.person_column) if name]
+        columns += [*self.personal_columns, *self.text_columns]
         if missing := [name for name in columns if name not in self.contract.columns]:
             raise ValueError(f"{self.name} has no column {', '.join(missing)}")
         names = (self.table, self.versions_table, *self.contract.columns)
@@ -71,6 +78,11 @@ class Entity:
     def versions(self) -> str:
         """The table of the raw JSON of each content of a record."""
         return f"land.{self.versions_table}"
+
+    @property
+    def personal_columns(self) -> tuple[str, ...]:
+        """The columns that erasing a person empties; of title and text something stays."""
+        return (*self.people_columns, *self.free_columns)
 
     @property
     def list_role(self) -> str:

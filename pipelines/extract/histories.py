@@ -63,6 +63,10 @@ HISTORIES = Entity(
     lookup=Lookup("coworker_invoice_id", "CoworkerInvoiceHistory_CoworkerInvoice"),
     further_axes=(PAID_ON, REFUNDED_ON),
     business_column="coworker_invoice_business_id",
+    person_column="coworker_invoice_coworker_id",
+    people_columns=("coworker_invoice_coworker_full_name", "coworker_invoice_bill_to_name", "updated_by"),
+    text_columns=("name", "description"),
+    free_columns=("system_id", "to_string_text", "localization_details", "custom_fields"),
 )
 CREATE_ROLE = "CoworkerInvoiceHistory-Create"
 

@@ -85,6 +85,8 @@ INVOICES = Entity(
     lookup=Lookup("id", "id", most_keys=100),
     further_axes=(Axis("PaidOn", "paid_on"),),
     business_column="business_id",
+    person_column="coworker_id",
+    people_columns=("coworker_full_name", "bill_to_name", "updated_by"),
 )
 WITHOUT_INVOICES = (
     "voided, credited and part-paid invoices count as open with their whole amount, and how an invoice was collected "

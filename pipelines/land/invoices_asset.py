@@ -7,6 +7,7 @@ from pipelines.extract.histories import HISTORIES
 from pipelines.extract.invoices import INVOICES
 from pipelines.foundation.telling import Tell
 from pipelines.land.catching_up import catch_up, read_newest
+from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.invoice_access import invoice_state, read_if_allowed
 from pipelines.land.landed import Waiting, landed_by
 from pipelines.land.pull import Pull
@@ -21,9 +22,14 @@ INVOICES_KEY = dg.AssetKey(["land", INVOICES.table])
 
 
 def invoices_asset(
-    settings: Settings, tell: Tell, clock: Clock = utc_now, *, pool: str | None = None
+    settings: Settings,
+    tell: Tell,
+    clock: Clock = utc_now,
+    *,
+    pool: str | None = None,
+    withhold: Withhold = withhold_all,
 ) -> dg.AssetsDefinition:
-    """The table of invoices as Dagster sees it. `tell` and `pool` as for the entries."""
+    """The table of invoices as Dagster sees it. `tell`, `pool` and `withhold` as for the entries."""
 
     @dg.asset(
         key=INVOICES_KEY,
@@ -40,7 +46,9 @@ def invoices_asset(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = pull_for(settings, connection, client, context.run.run_id, INVOICES, clock=clock, on_step=tell)
+            pull = pull_for(
+                settings, connection, client, context.run.run_id, INVOICES, clock=clock, on_step=tell, withhold=withhold
+            )
 
             def read() -> None:
                 with recorded_run(pull, client, "sync", clock):

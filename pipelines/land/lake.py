@@ -17,6 +17,7 @@ import duckdb
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.duckdb_errors import quoted
 from pipelines.foundation.transactions import transaction
+from pipelines.land.rewriting import rewrite
 from pipelines.settings import Settings
 
 _POSTGRES = "ducklake:postgres:"
@@ -125,6 +126,23 @@ class Lake:
 
     def end_writing(self, connection: duckdb.DuckDBPyConnection) -> None:
         """What was committed is there."""
+
+    def forget_deleted(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make every table anew, for the catalogue knows the largest and smallest text of each, and forget the old."""
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'warehouse'"
+        ).fetchall()
+        with self.writing_alone(connection):
+            for schema, table in tables:
+                name = f'{schema}."{table}"'
+                connection.execute(f"create or replace table {name} as select * from {name}")  # noqa: S608 - our own
+        self.keep_up(connection, timedelta())
+        if not self._has_turns:  # what PostgreSQL deletes, its own VACUUM overwrites
+            catalogue = Path(self.settings.warehouse_path.removeprefix("ducklake:"))
+            connection.execute("use memory; detach warehouse")
+            connection.execute(f"attach {quoted(str(catalogue))} as catalogue (type duckdb); checkpoint catalogue")
+            rewrite(connection, "catalogue", catalogue.resolve())
+            connection.execute("detach catalogue")
 
     def keep_up(self, connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
         """Write small files together without deleted rows; forget states older than `keep`, and their files.

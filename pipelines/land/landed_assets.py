@@ -15,6 +15,7 @@ from pipelines.extract.invoices import INVOICES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.foundation.telling import Tell
 from pipelines.land.account import require_address
+from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset, reconcile_invoices
@@ -129,12 +130,17 @@ def _months_of(settings: Settings, windows: Iterable[Window], history: Window) -
 
 
 def landed_assets(
-    settings: Settings, tell: Tell, clock: Clock = utc_now, *, pool: str | None = None
+    settings: Settings,
+    tell: Tell,
+    clock: Clock = utc_now,
+    *,
+    pool: str | None = None,
+    withhold: Withhold = withhold_all,
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The API's endpoint as Dagster sees it, and the tables it lands in.
 
     `tell` is given the `PullReport` before the first answer and after each, then a `Landed`; `pool` is the concurrency
-    pool of the steps that write the warehouse.
+    pool of the steps that write the warehouse; `withhold` says what stays of the texts of people who were erased.
     """
     api = dg.AssetSpec(
         API,
@@ -163,7 +169,9 @@ def landed_assets(
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
-            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell)
+            pull = pull_for(
+                settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell, withhold=withhold
+            )
             with pull.writing_alone(connection):
                 require_address(connection, settings.base_url, clock(), is_new=config.new_address)
             with recorded_run(pull, client, "sync", clock):
@@ -203,7 +211,9 @@ def landed_assets(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = pull_for(settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell)
+            pull = pull_for(
+                settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell, withhold=withhold
+            )
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
@@ -217,7 +227,14 @@ def landed_assets(
             tell(landed)
             with NexudusClient(settings) as another:  # what it counts is the invoices' alone
                 invoices = pull_for(
-                    settings, connection, another, context.run.run_id, INVOICES, clock=clock, on_step=tell
+                    settings,
+                    connection,
+                    another,
+                    context.run.run_id,
+                    INVOICES,
+                    clock=clock,
+                    on_step=tell,
+                    withhold=withhold,
                 )
                 if reconcile_invoices(
                     invoices, another, settings, clock, days=config.days, accepted_loss=config.accepted_loss
@@ -227,7 +244,7 @@ def landed_assets(
                 metadata=metadata_of(client, landed) | {"rows_deleted": pull.report.deleted_count}
             )
 
-    invoices = invoices_asset(settings, tell, clock, pool=pool)
+    invoices = invoices_asset(settings, tell, clock, pool=pool, withhold=withhold)
     return [api, coworker_invoice_histories, invoices, reconciliations]
 
 

@@ -59,7 +59,7 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, entities: Iterable[E
                 from pipelines.land.rebuild import rebuild  # noqa: PLC0415 - polars, which `status` does not need
 
                 rebuild(connection, entity)
-        _drop_figures(connection)
+        drop_figures(connection)
     create_tables(connection, entities)
     if not tables or reached < newest or incomplete:
         connection.execute(
@@ -120,8 +120,8 @@ def _lacks_columns(tables: _Tables, entity: Entity) -> bool:
     return entity.table in tables and bool(_columns_of(entity) - tables[entity.table])
 
 
-def _drop_figures(connection: duckdb.DuckDBPyConnection) -> None:
-    """Figures of another version may have other columns. The next sync makes them again."""
+def drop_figures(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop all figures: another version's may have other columns, and they hold texts. They can be made again."""
     tables = connection.execute(
         "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'model'"
     ).fetchall()

@@ -17,6 +17,7 @@ from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record, RejectedRecord
 from pipelines.foundation.frames import FRAME_TYPES, INSTANT, readable
 from pipelines.land.entity_tables import field_types, merge_sql
+from pipelines.land.erased_people import Eraser, Withhold, account_key, erased_hashes, keyed_hash, withhold_all
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -70,8 +71,17 @@ class _Rows:
         return True
 
 
-def land_pages(connection: duckdb.DuckDBPyConnection, entity: Entity, pages: Iterable[Page]) -> RowCounts:
-    """Merge answers about an entity in their order; the caller opens the transaction and writes the ledger in it."""
+def land_pages(
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    pages: Iterable[Page],
+    withhold: Withhold = withhold_all,
+) -> RowCounts:
+    """Merge answers about an entity in their order; the caller opens the transaction and writes the ledger in it.
+
+    What is about people who were erased lands without their personal fields; `withhold` says what stays of its texts.
+    """
+    pages = _without_erased_people(connection, entity, pages, withhold)
     counts = RowCounts()
     rows = _Rows()
     rejected: list[tuple[RejectedRecord, datetime]] = []
@@ -86,6 +96,24 @@ def land_pages(connection: duckdb.DuckDBPyConnection, entity: Entity, pages: Ite
         with readable(connection, rejected_page=_rejected_frame(entity, rejected)):
             connection.execute(merge_sql("rejected", entity))
     return counts._replace(rejected=len(rejected))
+
+
+def _without_erased_people(
+    connection: duckdb.DuckDBPyConnection, entity: Entity, pages: Iterable[Page], withhold: Withhold
+) -> Iterable[Page]:
+    erased = erased_hashes(connection) if entity.person_column else frozenset()
+    if not erased:
+        return pages
+    key = account_key(connection)
+    eraser = Eraser(key, lambda person: keyed_hash(key, person) in erased, withhold)
+    return [
+        Page(
+            eraser.without_people(entity, page.records),
+            [eraser.without_person(entity, rejected) for rejected in page.rejected],
+            page.seen_at,
+        )
+        for page in pages
+    ]
 
 
 def _land(connection: duckdb.DuckDBPyConnection, entity: Entity, rows: _Rows) -> RowCounts:

@@ -20,6 +20,7 @@ from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, split
 from pipelines.foundation.transactions import transaction
 from pipelines.land import ledger
 from pipelines.land.account import require_same
+from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.merge import Page, RowCounts, land_pages
 from pipelines.land.warehouse import WritingAlone
 from pipelines.settings import Clock
@@ -81,7 +82,7 @@ class Pull:
     """How windows are read and landed: from where, in what pages, by how many workers, under which run's name.
 
     `writing_alone` is that of the warehouse which the connection has open. `clock` is this machine's: nothing younger
-    than the settling time by it is closed either.
+    than the settling time by it is closed either. `withhold` says what stays of the texts of people who were erased.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -94,6 +95,7 @@ class Pull:
     report: PullReport = field(default_factory=PullReport)
     writing_alone: WritingAlone = transaction
     clock: Clock | None = None
+    withhold: Withhold = withhold_all
 
     @property
     def entity(self) -> Entity:
@@ -134,7 +136,7 @@ class Pull:
         self._require_same_account(record for answer in answers for record in answer.records)
         with self.writing_alone(self.connection):
             pages = [Page(answer.records, answer.rejected, self._seen_at(answer)) for answer in answers]
-            self.report.rows += land_pages(self.connection, self.entity, pages)
+            self.report.rows += land_pages(self.connection, self.entity, pages, self.withhold)
             for answer, closed, _ in steps:
                 if closed:
                     # What is younger than the settling time, by any clock, could still get company.

@@ -8,6 +8,7 @@ from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity import Entity
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.windows import Window, floor_minute
+from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.pull import OnStep, Pull
 from pipelines.land.warehouse import warehouse_of
 from pipelines.settings import Clock, Settings, utc_now
@@ -33,6 +34,7 @@ def pull_for(
     *,
     clock: Clock = utc_now,
     on_step: OnStep = lambda _: None,
+    withhold: Withhold = withhold_all,
 ) -> Pull:
     """How a run reads an entity into the open warehouse."""
     return Pull(
@@ -45,4 +47,5 @@ def pull_for(
         on_step=on_step,
         writing_alone=warehouse_of(settings).writing_alone,
         clock=clock,
+        withhold=withhold,
     )

@@ -79,6 +79,9 @@ class Warehouse(Protocol):
     def end_writing(self, connection: duckdb.DuckDBPyConnection) -> None:
         """What is done before a connection that wrote is closed."""
 
+    def forget_deleted(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write everything anew, so that no file of it has a trace of what was deleted. The last thing done with it."""
+
     def keep_up(self, connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
         """Bring the files of it into order, and forget its states older than `keep`."""
 

@@ -13,6 +13,7 @@ from pipelines.foundation.duckdb_errors import first_sentence, quoted
 from pipelines.foundation.private_files import PRIVATE
 from pipelines.foundation.transactions import transaction
 from pipelines.land import checkpoints
+from pipelines.land.rewriting import rewrite
 from pipelines.settings import Settings
 
 # The raw JSON of a version is about a kilobyte. DuckDB compresses a row group in memory, and its own size of 122,880
@@ -92,6 +93,11 @@ class WarehouseFile:
     def end_writing(self, connection: duckdb.DuckDBPyConnection) -> None:
         """All that was written goes into the file itself."""
         checkpoints.checkpoint(connection, self._real_file)
+
+    def forget_deleted(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Copy what is there into a new file."""
+        self.end_writing(connection)
+        rewrite(connection, "warehouse", self._real_file, f"type duckdb, row_group_size {_ROWS_PER_GROUP}")
 
     def keep_up(self, connection: duckdb.DuckDBPyConnection, keep: timedelta) -> None:
         """A file has no older states and no files of its own."""

@@ -15,7 +15,8 @@ import duckdb
 from pipelines.foundation.sql_files import sql_folder
 
 _SIGNS = re.compile(r"[|?*~=\s]+")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""A letter of a script that is written without spaces between words."""
 _CODE = re.compile(r"\d{1,4}|[a-z]\d{1,2}|\d[a-z]")
 _GAP = "(?:[^ .]+ ){0,5}"
 _SPACE = " (?:: )?"
@@ -49,7 +50,7 @@ def pattern(phrase: str, plain: Mapping[str, str]) -> str:
         raise BrokenPhraseError("`=` stands only at its beginning, and `~` only between words")
     if all(word.endswith("?") for word in words):
         raise BrokenPhraseError("every word in it may be missing")
-    if _UNSPACED.search(body):
+    if UNSPACED.search(body):
         return "[^.]{0,20}".join(_alternatives(word, plain) for word in words if word != "~")
     if _CODE.fullmatch(code := body.lower()):
         place = f"^ {code} (?:$|[.:])" if code.isdigit() else f"(?:^|[.:]) {code} "

@@ -113,6 +113,27 @@ def delete_run_files(instance: dg.DagsterInstance, run_id: str) -> None:
                 Path(f"{instance.event_log_storage.path_for_shard(run_id)}{suffix}").unlink()
 
 
+def forget_runs(instance: dg.DagsterInstance, words: Collection[str]) -> int:
+    """Delete the runs whose events hold any of these words, and what SQLite's files keep of them; how many there were.
+
+    SQLite alone is looked into: with another storage, which is another server's, nothing is done.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        return 0
+    runs = [record.dagster_run.run_id for record in instance.get_run_records()]
+    naming = [run_id for run_id in runs if any(word in str(instance.all_logs(run_id)) for word in words)]
+    for run_id in naming:
+        instance.delete_run(run_id)
+        delete_run_files(instance, run_id)
+    index = Path(storage.path_for_shard("index"))
+    for file in (index, index.parents[1] / "runs.db") if naming else ():
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    return len(naming)
+
+
 def failing_checks(
     instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
 ) -> dict[dg.AssetCheckKey, dg.AssetCheckEvaluation]:

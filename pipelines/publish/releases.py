@@ -109,6 +109,13 @@ def release(target: Path, building: Path, made: Release) -> list[Release]:
     return [one for one in before if one not in manifest.releases]
 
 
+def forget_older(target: Path) -> None:
+    """Remove every kept release but the newest."""
+    newest = Manifest(read_manifest(target).releases[:1])
+    replace_file(manifest_path(target), msgspec.json.format(msgspec.json.encode(newest)))
+    _prune(target, {one.file for one in newest.releases})
+
+
 def changes_beside(target: Path) -> Path:
     """Where DuckDB keeps the changes of a program that opened the file to write, and finds them when it is opened."""
     return Path(f"{target}.wal")

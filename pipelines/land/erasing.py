@@ -1,0 +1,184 @@
+"""A person's rows in the warehouse: what is held, and how its personal fields are taken out of all of it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import duckdb
+import msgspec
+import polars as pl
+
+from pipelines.errors import WrongUseError
+from pipelines.extract.entity import Entity
+from pipelines.extract.records import RejectedRecord
+from pipelines.foundation.frames import readable
+from pipelines.land.entity_tables import ENTITIES
+from pipelines.land.erased_people import (
+    Eraser,
+    Withhold,
+    account_key,
+    content_hash,
+    erased_hashes,
+    keyed_hash,
+    person_in,
+)
+from pipelines.land.layout import drop_figures
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What the warehouse holds of a person: counts, the names, the invoices, and whether they were erased before."""
+
+    entry_count: int
+    deleted_entry_count: int
+    invoice_count: int
+    version_count: int
+    rejected_count: int
+    outbox_count: int
+    names: list[str]
+    invoice_ids: list[int]
+    is_erased: bool
+
+
+def held_of(connection: duckdb.DuckDBPyConnection, person: int) -> Held:
+    """What the warehouse, the connection's current database, holds of the person with this Id."""
+    histories, invoices = ENTITIES
+    entry_ids, invoice_ids = (_ids(connection, entity, person) for entity in ENTITIES)
+    columns = f"{histories.lookup.column}, deleted_at, {', '.join(histories.people_columns[:-1])}"
+    rows = connection.execute(
+        f"select {columns} from {histories.rows} where id in (select unnest($ids))",  # noqa: S608 - our own names
+        {"ids": entry_ids},
+    ).fetchall()
+    listed = f"select {', '.join(invoices.people_columns[:-1])} from {invoices.rows} where id in (select unnest($ids))"  # noqa: S608
+    names = {name for row in rows for name in row[2:]}
+    names |= {name for row in connection.execute(listed, {"ids": invoice_ids}).fetchall() for name in row}
+    of_invoices = {row[0] for row in rows if row[0]} | set(invoice_ids)
+    return Held(
+        entry_count=len(rows),
+        deleted_entry_count=sum(row[1] is not None for row in rows),
+        invoice_count=len(of_invoices),
+        version_count=sum(len(_versions(connection, entity, person)) for entity in ENTITIES),
+        rejected_count=len(_rejected(connection, person)),
+        outbox_count=len(_outbox(connection, of_invoices)),
+        names=sorted(name for name in names if name),
+        invoice_ids=sorted(of_invoices),
+        is_erased=keyed_hash(account_key(connection), person) in erased_hashes(connection),
+    )
+
+
+def erase_person(connection: duckdb.DuckDBPyConnection, person: int, withhold: Withhold, erased_at: datetime) -> None:
+    """Take the person's fields out of rows, raw versions, rejected records and outbox, and remember to do so again.
+
+    The caller opens the transaction. The tables of figures go as well, for they hold texts: they are to be built again.
+    Raises WrongUseError while entries for the person's invoices wait to be sent.
+    """
+    held = held_of(connection, person)
+    waiting = [reference for reference, state in _outbox(connection, held.invoice_ids) if state not in _SETTLED]
+    if waiting:
+        raise WrongUseError(
+            f"Entries for this customer are not sent or not confirmed yet ({', '.join(waiting)}): run the command that "
+            "sends them once more, then erase the customer."
+        )
+    key = account_key(connection)
+    eraser = Eraser(key, lambda one: one == person, withhold)
+    for entity in ENTITIES:
+        _erase_rows(connection, entity, person, eraser)
+    _erase_rejected(connection, person, eraser)
+    connection.execute(
+        "update record.outbox set name = '…', description = '… [ref ' || reference || ']', detail = null"
+        " where invoice_id in (select unnest($ids))",
+        {"ids": held.invoice_ids},
+    )
+    if not held.is_erased:
+        connection.execute(
+            "insert into land.erased_people by name select $hash as person_hash, $at::timestamptz as erased_at",
+            {"hash": keyed_hash(key, person), "at": erased_at},
+        )
+    drop_figures(connection)
+
+
+_SETTLED = ("confirmed", "refused")
+
+
+def _ids(connection: duckdb.DuckDBPyConnection, entity: Entity, person: int) -> list[int]:
+    query = f"select id from {entity.rows} where {entity.person_column} = $person order by id"  # noqa: S608 - our own names
+    return [one for (one,) in connection.execute(query, {"person": person}).fetchall()]
+
+
+def _versions(connection: duckdb.DuckDBPyConnection, entity: Entity, person: int) -> list[tuple[int, str, str]]:
+    """Id, hash and raw JSON of every version of the person's records, and of those that were theirs once."""
+    query = (
+        f"select id, content_hash, raw from {entity.versions}"  # noqa: S608 - our own names
+        f" where id in (select id from {entity.rows} where {entity.person_column} = $person)"
+        " or contains(raw::varchar, $digits)"
+    )
+    ids = set(_ids(connection, entity, person))
+    found = connection.execute(query, {"person": person, "digits": str(person)}).fetchall()
+    return [row for row in found if row[0] in ids or person_in(entity, row[2].encode()) == person]
+
+
+def _rejected(connection: duckdb.DuckDBPyConnection, person: int) -> list[tuple[Entity, RejectedRecord, datetime]]:
+    query = "select entity, id, reason, raw, seen_at from land.rejected_records where contains(raw, $digits)"
+    entities = {entity.name: entity for entity in ENTITIES}
+    found = connection.execute(query, {"digits": str(person)}).fetchall()
+    return [
+        (entities[name], RejectedRecord(raw=raw.encode(), reason=reason, id=one), seen_at)
+        for name, one, reason, raw, seen_at in found
+        if name in entities and person_in(entities[name], raw.encode()) == person
+    ]
+
+
+def _outbox(connection: duckdb.DuckDBPyConnection, invoice_ids: Iterable[int]) -> list[tuple[str, str]]:
+    query = "select reference, state from record.outbox where invoice_id in (select unnest($ids))"
+    return connection.execute(query, {"ids": list(invoice_ids)}).fetchall()
+
+
+def _erase_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, person: int, eraser: Eraser) -> None:
+    versions = _versions(connection, entity, person)
+    columns = [*entity.text_columns, *(["is_problem"] if entity.text_columns else []), *entity.people_columns]
+    wire_names = [entity.contract.columns[column] for column in columns]
+    rows = connection.execute(
+        f"select id, {', '.join(columns)} from {entity.rows} where {entity.person_column} = $person",  # noqa: S608 - our own
+        {"person": person},
+    ).fetchall()
+    as_raw = [msgspec.json.encode(dict(zip(wire_names, row[1:], strict=True))) for row in rows]
+    held = eraser.scrubbed(entity, [*(raw.encode() for _, _, raw in versions), *as_raw])
+    changes = pl.DataFrame(
+        {
+            "id": pl.Series([row[0] for row in versions], dtype=pl.Int64),
+            "old_hash": pl.Series([row[1] for row in versions], dtype=pl.String),
+            "new_hash": pl.Series([content_hash(raw) for raw in held[: len(versions)]], dtype=pl.String),
+            "raw": pl.Series([raw.decode() for raw in held[: len(versions)]], dtype=pl.String),
+        }
+    ).unique(maintain_order=True)
+    texts = [msgspec.json.decode(raw) for raw in held[len(versions) :]]
+    rest = pl.DataFrame(
+        {"id": pl.Series([row[0] for row in rows], dtype=pl.Int64)}
+        | {
+            column: pl.Series([text.get(entity.contract.columns[column]) for text in texts], dtype=pl.String)
+            for column in entity.text_columns
+        }
+    )
+    emptied = ", ".join(f"{column} = null" for column in (*entity.personal_columns, "extra"))
+    kept = "".join(f", {column} = held_texts.{column}" for column in entity.text_columns)
+    with readable(connection, version_changes=changes, held_texts=rest):
+        connection.execute(
+            f"update {entity.versions} as versions set raw = changes.raw, content_hash = changes.new_hash"  # noqa: S608 - our own
+            " from version_changes as changes"
+            " where versions.id = changes.id and versions.content_hash = changes.old_hash"
+        )
+        connection.execute(
+            f"update {entity.rows} as landed set {emptied}{kept} from held_texts where landed.id = held_texts.id"  # noqa: S608
+        )
+        connection.execute(
+            f"update {entity.rows} as landed set content_hash = changes.new_hash from version_changes as changes"  # noqa: S608
+            " where landed.id = changes.id and landed.content_hash = changes.old_hash"
+        )
+
+
+def _erase_rejected(connection: duckdb.DuckDBPyConnection, person: int, eraser: Eraser) -> None:
+    for entity, record, _ in _rejected(connection, person):
+        held = eraser.without_person(entity, record).raw
+        connection.execute(
+            "update land.rejected_records set raw = $raw, content_hash = $new"
+            " where entity = $entity and content_hash = $old",
+            {"raw": held.decode(), "new": content_hash(held), "entity": entity.name, "old": content_hash(record.raw)},
+        )
