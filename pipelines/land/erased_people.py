@@ -49,9 +49,9 @@ def keyed_hash(key: str, value: object) -> str:
 
 def account_key(connection: duckdb.DuckDBPyConnection) -> str:
     """The account's key, made where there is none yet: 32 random bytes, as hexadecimal digits."""
-    found = connection.execute("select min(key) from land.account_keys").fetchone()
-    if found and found[0]:
-        return str(found[0])
+    ((found,),) = connection.execute("select min(key) from land.account_keys").fetchall()
+    if found:
+        return str(found)
     connection.execute("insert into land.account_keys select $key", {"key": secrets.token_hex(32)})
     return account_key(connection)
 

@@ -26,7 +26,7 @@ def test_defining_the_assets_opens_no_warehouse():
     specs = {spec.key: spec for asset in model_assets(SETTINGS, refuse) for spec in asset.specs}
     attempts = specs[asset_key("model.payment_attempts")]
     assert {dep.asset_key for dep in attempts.deps} == {
-        asset_key(f"model.{name}") for name in ("entry_rules", "history_entries", "invoices", "repeated_reports")
+        asset_key(f"model.{name}") for name in ("attempt_amounts", "entry_rules", "history_entries", "repeated_reports")
     }
     assert attempts.group_name == "model"
     assert attempts.kinds == {"duckdb", "sql"}
