@@ -1,5 +1,6 @@
 """What can go wrong, grouped by what the caller should do about it. Each message is one sentence that says so."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -35,3 +36,12 @@ class BrokenPromiseError(PipelineError):
 
 class IgnoredFilterError(BrokenPromiseError):
     """Records came that were not asked for: nothing can be looked up."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

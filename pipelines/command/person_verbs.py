@@ -1,7 +1,8 @@
 """What is held about one customer, wherever it is, and how it is erased there."""
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -53,8 +54,8 @@ def erase(settings: Settings, person: int) -> tuple[Held, list[str]]:
     """Erase the customer everywhere; what was held, and files that name them still, for a person to look at.
 
     Figures are built and published anew, and stay as they were. Raises WrongUseError where nothing is held or entries
-    wait to be sent, BrokenPromiseError where the figures cannot be published: the customer is erased nevertheless, and
-    no file published before is kept.
+    wait to be sent, BrokenPromiseError where the figures cannot be published: the customer is erased in the
+    warehouse nevertheless, and the files published before are still there.
     """
     held = _held(settings, person)
     warehouse = warehouse_of(settings)
@@ -102,7 +103,7 @@ def _held(settings: Settings, person: int) -> Held:
     warehouse = warehouse_of(settings)
     if not warehouse.exists():
         raise WrongUseError(f"There is no warehouse at {warehouse.name} yet: run `nexudus-billing sync`.")
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings, read_only=True) as connection:
         held = held_of(connection, person)
     if not (held.entry_count or held.version_count or held.invoice_count or held.rejected_count):
         raise WrongUseError(
@@ -111,8 +112,8 @@ def _held(settings: Settings, person: int) -> Held:
     return held
 
 
-def _releases(target: Path) -> Iterator[Path]:
-    yield from (file for file in (target, *sorted(releases.releases_folder(target).glob(f"*{target.suffix}"))))
+def _releases(target: Path) -> list[Path]:
+    return [target, *sorted(releases.releases_folder(target).glob(f"*{target.suffix}"))]
 
 
 def _has_invoices(file: Path, person: int) -> bool:
@@ -143,8 +144,4 @@ def files_naming(folders: Iterable[Path], names: Iterable[str]) -> list[Path]:
 
 def spellings(names: Iterable[str]) -> list[str]:
     """Each name, and as JSON writes it where it has letters beyond ASCII."""
-    return sorted({each for name in names if name.strip() for each in (name, _as_json(name))})
-
-
-def _as_json(name: str) -> str:
-    return "".join(letter if letter.isascii() else f"\\u{ord(letter):04x}" for letter in name)
+    return sorted({each for name in names if name.strip() for each in (name, json.dumps(name)[1:-1])})

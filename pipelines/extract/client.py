@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Self
 import httpx
 import msgspec
 
-from pipelines.errors import PipelineError, WrongUseError
+from pipelines.errors import PipelineError, WrongUseError, causes
 from pipelines.extract import failures
 from pipelines.extract.auth import Login, Token
 from pipelines.extract.deadline import end_within, keep_deadlines
@@ -302,7 +302,7 @@ class NexudusClient:
 
 def _classified(error: httpx.HTTPError, host: str) -> Broken | PipelineError:
     """What a transport error means. Its own text is used only where it cannot quote what was sent."""
-    certificate = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    certificate = next((cause for cause in causes(error) if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         return WrongUseError(
             f"The certificate of {host} does not verify ({certificate.verify_message}): check NEXUDUS_BASE_URL, or "
@@ -322,14 +322,6 @@ def _classified(error: httpx.HTTPError, host: str) -> Broken | PipelineError:
 def _proxy_refused(words: str) -> WrongUseError:
     """A proxy's own login, which neither ours nor NEXUDUS_BASE_URL can change."""
     return WrongUseError(f"{_PROXY[:1].upper()}{_PROXY[1:]} {words}: put its user and password into that address.")
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__
-    return chain
 
 
 def _date_of(header: str | None) -> datetime | None:

@@ -1,17 +1,16 @@
 """What the system refuses, wherever that comes up, as a sentence: a full disk, an unusable file, no memory."""
 
 import sqlite3
-from collections.abc import Iterator
 
 import duckdb
 
-from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError, causes
 from pipelines.foundation.duckdb_errors import first_sentence, is_full_disk
 
 
 def explained(error: BaseException) -> PipelineError | None:
     """The sentence for an error of the system that nobody expected where it came up; None for any other error."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, Exception) and is_full_disk(cause):
             return TryAgainLaterError(
                 f"The disk takes no more ({_reason(cause)}): make room on it and run the command again; what was there "
@@ -30,15 +29,6 @@ def explained(error: BaseException) -> PipelineError | None:
                 "directory by default) away. It holds the record of runs, and no data."
             )
     return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """It, and what it came from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _reason(error: Exception) -> str:

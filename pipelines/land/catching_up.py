@@ -14,11 +14,7 @@ def catch_up(pull: Pull, history: Window, lookback: timedelta) -> None:
     """Bring the landed records of an entity up to the end of `history`. Raises what `Pull.read` and `look_up` raise."""
     close_before_first_entry(pull, history)
     read_newest(pull, history, lookback)
-    for axis in pull.entity.further_axes:
-        pull.read(
-            axis,
-            windows_to_refresh(pull.connection, pull.entity, axis, history.end, lookback, page_size=pull.page_size),
-        )
+    read_further_axes(pull, history, lookback)
     look_up(pull, _keys_to_read_again(pull))
 
 
@@ -27,6 +23,13 @@ def read_newest(pull: Pull, history: Window, lookback: timedelta) -> None:
     page_size = pull.page_size
     planned = planned_windows(pull.connection, pull.entity, UPDATED_ON, history, lookback=lookback, page_size=page_size)
     pull.read(UPDATED_ON, planned)
+
+
+def read_further_axes(pull: Pull, history: Window, lookback: timedelta) -> None:
+    """What changed by a time field of the entity that need not move UpdatedOn."""
+    connection, entity, page_size = pull.connection, pull.entity, pull.page_size
+    for axis in entity.further_axes:
+        pull.read(axis, windows_to_refresh(connection, entity, axis, history.end, lookback, page_size=page_size))
 
 
 def _keys_to_read_again(pull: Pull) -> list[int]:

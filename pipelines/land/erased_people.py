@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from hashlib import md5, sha256
+from hashlib import sha256
 from typing import NamedTuple
 
 import duckdb
@@ -130,8 +130,3 @@ def _held(entity: Entity, fields: Mapping[str, msgspec.Raw], kept: Kept | None) 
     if kept and entity.text_columns:
         held |= dict(zip((columns[column] for column in entity.text_columns), kept, strict=True))
     return msgspec.json.encode(held)
-
-
-def content_hash(raw: bytes) -> str:
-    """How a content is known, as landing computes it."""
-    return md5(raw).hexdigest()  # noqa: S324 - no secret hangs on it

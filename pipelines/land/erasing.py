@@ -16,7 +16,6 @@ from pipelines.land.erased_people import (
     Eraser,
     Withhold,
     account_key,
-    content_hash,
     erased_hashes,
     keyed_hash,
     person_in,
@@ -50,6 +49,7 @@ def held_of(connection: duckdb.DuckDBPyConnection, person: int) -> Held:
     listed = f"select {', '.join(invoices.people_columns[:-1])} from {invoices.rows} where id in (select unnest($ids))"  # noqa: S608
     names = {name for row in rows for name in row[2:]}
     names |= {name for row in connection.execute(listed, {"ids": invoice_ids}).fetchall() for name in row}
+    erased = erased_hashes(connection)  # without any there may be no key yet, and looking makes none
     of_invoices = {row[0] for row in rows if row[0]} | set(invoice_ids)
     return Held(
         entry_count=len(rows),
@@ -60,7 +60,7 @@ def held_of(connection: duckdb.DuckDBPyConnection, person: int) -> Held:
         outbox_count=len(_outbox(connection, of_invoices)),
         names=sorted(name for name in names if name),
         invoice_ids=sorted(of_invoices),
-        is_erased=keyed_hash(account_key(connection), person) in erased_hashes(connection),
+        is_erased=bool(erased) and keyed_hash(account_key(connection), person) in erased,
     )
 
 
@@ -145,7 +145,6 @@ def _erase_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, person: i
         {
             "id": pl.Series([row[0] for row in versions], dtype=pl.Int64),
             "old_hash": pl.Series([row[1] for row in versions], dtype=pl.String),
-            "new_hash": pl.Series([content_hash(raw) for raw in held[: len(versions)]], dtype=pl.String),
             "raw": pl.Series([raw.decode() for raw in held[: len(versions)]], dtype=pl.String),
         }
     ).unique(maintain_order=True)
@@ -161,7 +160,7 @@ def _erase_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, person: i
     kept = "".join(f", {column} = held_texts.{column}" for column in entity.text_columns)
     with readable(connection, version_changes=changes, held_texts=rest):
         connection.execute(
-            f"update {entity.versions} as versions set raw = changes.raw, content_hash = changes.new_hash"  # noqa: S608 - our own
+            f"update {entity.versions} as versions set raw = changes.raw, content_hash = md5(changes.raw)"  # noqa: S608 - our own
             " from version_changes as changes"
             " where versions.id = changes.id and versions.content_hash = changes.old_hash"
         )
@@ -169,7 +168,7 @@ def _erase_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, person: i
             f"update {entity.rows} as landed set {emptied}{kept} from held_texts where landed.id = held_texts.id"  # noqa: S608
         )
         connection.execute(
-            f"update {entity.rows} as landed set content_hash = changes.new_hash from version_changes as changes"  # noqa: S608
+            f"update {entity.rows} as landed set content_hash = md5(changes.raw) from version_changes as changes"  # noqa: S608
             " where landed.id = changes.id and landed.content_hash = changes.old_hash"
         )
 
@@ -178,7 +177,7 @@ def _erase_rejected(connection: duckdb.DuckDBPyConnection, person: int, eraser: 
     for entity, record, _ in _rejected(connection, person):
         held = eraser.without_person(entity, record).raw
         connection.execute(
-            "update land.rejected_records set raw = $raw, content_hash = $new"
-            " where entity = $entity and content_hash = $old",
-            {"raw": held.decode(), "new": content_hash(held), "entity": entity.name, "old": content_hash(record.raw)},
+            "update land.rejected_records set raw = $new, content_hash = md5($new)"
+            " where entity = $entity and content_hash = md5($old)",
+            {"new": held.decode(), "entity": entity.name, "old": record.raw.decode()},
         )

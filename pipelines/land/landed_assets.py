@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, time
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from pipelines.extract.invoices import INVOICES
 from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.foundation.telling import Tell
 from pipelines.land.account import require_address
+from pipelines.land.catching_up import read_further_axes
 from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
@@ -29,7 +31,6 @@ from pipelines.land.pull import (
 )
 from pipelines.land.pull_settings import history_until, lookback_of, pull_for
 from pipelines.land.reconcile import reconcile_covered
-from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
 from pipelines.land.status import Status, read_status
@@ -142,6 +143,7 @@ def landed_assets(
     `tell` is given the `PullReport` before the first answer and after each, then a `Landed`; `pool` is the concurrency
     pool of the steps that write the warehouse; `withhold` says what stays of the texts of people who were erased.
     """
+    pull_of = partial(pull_for, settings, clock=clock, on_step=tell, withhold=withhold)
     api = dg.AssetSpec(
         API,
         group_name="extract",
@@ -169,9 +171,7 @@ def landed_assets(
             open_warehouse(settings, limits=LANDING) as connection,
         ):
             history = history_until(settings, clock())
-            pull = pull_for(
-                settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell, withhold=withhold
-            )
+            pull = pull_of(connection, client, context.run.run_id, ENTRIES)
             with pull.writing_alone(connection):
                 require_address(connection, settings.base_url, clock(), is_new=config.new_address)
             with recorded_run(pull, client, "sync", clock):
@@ -179,14 +179,7 @@ def landed_assets(
                     _close_empty_years(pull, settings, clock)
                 pull.read(UPDATED_ON, _windows(connection, settings, history, config, partitions))
                 if history.end in partitions:
-                    for axis in ENTRIES.further_axes:
-                        lookback = lookback_of(settings)
-                        pull.read(
-                            axis,
-                            windows_to_refresh(
-                                connection, ENTRIES, axis, history.end, lookback, page_size=pull.page_size
-                            ),
-                        )
+                    read_further_axes(pull, history, lookback_of(settings))
                     land_missed(pull, history)
             state = read_status(connection, ENTRIES, history.start, None, clock())
             landed = landed_by(pull, client)
@@ -211,9 +204,7 @@ def landed_assets(
             NexudusClient(settings, on_wait=lambda seconds, reason: tell(Waiting(seconds, reason))) as client,
             open_warehouse(settings, limits=LANDING) as connection,
         ):
-            pull = pull_for(
-                settings, connection, client, context.run.run_id, ENTRIES, clock=clock, on_step=tell, withhold=withhold
-            )
+            pull = pull_of(connection, client, context.run.run_id, ENTRIES)
 
             def read_newest() -> None:
                 history = history_until(settings, clock())
@@ -226,16 +217,7 @@ def landed_assets(
             landed = landed_by(pull, client)
             tell(landed)
             with NexudusClient(settings) as another:  # what it counts is the invoices' alone
-                invoices = pull_for(
-                    settings,
-                    connection,
-                    another,
-                    context.run.run_id,
-                    INVOICES,
-                    clock=clock,
-                    on_step=tell,
-                    withhold=withhold,
-                )
+                invoices = pull_of(connection, another, context.run.run_id, INVOICES)
                 if reconcile_invoices(
                     invoices, another, settings, clock, days=config.days, accepted_loss=config.accepted_loss
                 ):

@@ -140,7 +140,7 @@ class Pull:
             for answer, closed, _ in steps:
                 if closed:
                     # What is younger than the settling time, by any clock, could still get company.
-                    now = self.believed_at(answer)
+                    now = self._dated(answer)
                     settled_at = floor_minute((min(now, self.clock()) if self.clock else now) - self.settle)
                     ledger.close(
                         self.connection,
@@ -154,20 +154,23 @@ class Pull:
                     )
         self.report.answer_count += len(answers)
         for answer, _, left_count in steps:
-            at = self.believed_at(answer)
+            at = self._dated(answer)
             self.report.answered_at = max(at, self.report.answered_at or at)
             self.report.first_answered_at = self.report.first_answered_at or at
             self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
 
     def believed_at(self, answer: SearchAnswer) -> datetime:
         """When an answer was given: its `Date`, unless this machine's clock or a row of the answer contradicts it."""
-        if self.clock is None:
-            return answer.answered_at
-        ours = self.clock()
-        stamps = (record.touched_at for record in answer.records if record.has_updated_on)
-        newest = max((at for at in stamps if at <= ours), default=answer.answered_at)
-        self.report.is_date_wrong |= not newest - MINUTE <= answer.answered_at <= ours + _AHEAD_OF_OURS
-        return ours if self.report.is_date_wrong else answer.answered_at
+        if self.clock and not self.report.is_date_wrong:
+            ours = self.clock()
+            stamps = (record.touched_at for record in answer.records if record.has_updated_on)
+            newest = max((at for at in stamps if at <= ours), default=answer.answered_at)
+            self.report.is_date_wrong = not newest - MINUTE <= answer.answered_at <= ours + _AHEAD_OF_OURS
+        return self._dated(answer)
+
+    def _dated(self, answer: SearchAnswer) -> datetime:
+        """The same of an answer whose rows have been looked at."""
+        return self.clock() if self.clock and self.report.is_date_wrong else answer.answered_at
 
     def _seen_at(self, answer: SearchAnswer) -> datetime:
         """The same, but never before what was seen earlier: this answer is the later one, whatever its server says."""

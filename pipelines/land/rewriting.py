@@ -1,12 +1,11 @@
 """A DuckDB file written anew: what was deleted stays in its free blocks until something else is written there."""
 
-import os
 from pathlib import Path
 
 import duckdb
 
 from pipelines.foundation.duckdb_errors import quoted
-from pipelines.foundation.private_files import PRIVATE, settle, sync_to_disk
+from pipelines.foundation.private_files import PRIVATE, written_aside
 
 
 def rewrite(connection: duckdb.DuckDBPyConnection, database: str, file: Path, options: str = "type duckdb") -> None:
@@ -14,14 +13,10 @@ def rewrite(connection: duckdb.DuckDBPyConnection, database: str, file: Path, op
 
     A process that waits for the file opens the new one; the connection has the old one until it is detached.
     """
-    building = file.with_name(f".{file.name}.{os.getpid()}.building")
-    try:
-        connection.execute(f"attach {quoted(str(building))} as rewritten ({options})")
-        building.chmod(PRIVATE)
-        connection.execute(f"copy from database {database} to rewritten; checkpoint rewritten; detach rewritten")
-        settle(building)
-        building.replace(file)
-        sync_to_disk(file.parent)
-    finally:
-        for left in (building, Path(f"{building}.wal")):
-            left.unlink(missing_ok=True)
+    with written_aside(file) as building:
+        try:
+            connection.execute(f"attach {quoted(str(building))} as rewritten ({options})")
+            building.chmod(PRIVATE)
+            connection.execute(f"copy from database {database} to rewritten; checkpoint rewritten; detach rewritten")
+        finally:
+            Path(f"{building}.wal").unlink(missing_ok=True)

@@ -19,23 +19,23 @@ def warnings(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """A sentence for each business of a warehouse that has no rates; none before the first models are built."""
     if connection.execute(_TABLES).fetchall() == [(0,)]:
         return
-    answer = connection.execute(_QUERY)
-    columns = [column[0] for column in answer.description or ()]
-    for row in answer.fetchall():
-        yield sentence(dict(zip(columns, row, strict=True)))
+    yield from map(sentence, _rows(connection))
 
 
 def public_warnings(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The same with only those words of the wording that may be shown without personal data."""
-    answer = connection.execute(_QUERY)
-    columns = [column[0] for column in answer.description or ()]
-    rows = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
     return [
         sentence(
             row | {"commonest_name": row["commonest_public_name"], "commonest_pattern": row["commonest_public_text"]}
         )
-        for row in rows
+        for row in _rows(connection)
     ]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    answer = connection.execute(_QUERY)
+    columns = [column[0] for column in answer.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
 
 
 def sentence(row: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import duckdb
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.duckdb_errors import quoted
 from pipelines.foundation.memory import COPYING, with_memory_limit
 from pipelines.publish import releases
 
@@ -144,9 +145,8 @@ class Snapshot:
 
     def copy_to(self, query: str, file: Path, options: str) -> None:
         """Let DuckDB write the rows of a query to a file."""
-        path = _quoted(file.absolute())
         with self._cursor() as cursor:
-            cursor.execute(f"copy ({query}) to '{path}' ({options})")
+            cursor.execute(f"copy ({query}) to {quoted(str(file.absolute()))} ({options})")
 
     def with_memory_limit(self, work: Callable[[], T]) -> T:
         """What `work` returns, done in little memory. Not for a snapshot that is locked down."""
@@ -172,12 +172,12 @@ class Snapshot:
         self.close()
 
     def _attach(self) -> None:
-        path = _quoted(releases.unchanged(self.path))
+        path = str(releases.unchanged(self.path))
         self._connection.execute("set timezone = 'UTC'; set memory_limit = '1GiB'; set threads = 2")
-        self._connection.execute(f"set temp_directory = '{path}.tmp'")
-        self._connection.execute(f"attach '{path}' as analytics (type duckdb, read_only); use analytics")
+        self._connection.execute(f"set temp_directory = {quoted(f'{path}.tmp')}")
+        self._connection.execute(f"attach {quoted(path)} as analytics (type duckdb, read_only); use analytics")
         if self._writes_to:
-            self._connection.execute(f"set allowed_directories = ['{_quoted(self._writes_to.absolute())}']")
+            self._connection.execute(f"set allowed_directories = [{quoted(str(self._writes_to.absolute()))}]")
         # Before the first query: the file may be anybody's, and its `about` a view that reads other files.
         self._connection.execute("set enable_external_access = false")
 
@@ -209,10 +209,6 @@ def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _missing(path: Path) -> NotPublishedError:

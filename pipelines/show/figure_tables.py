@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 from pipelines.model import wording_warnings
 from pipelines.publish.snapshot import Row
@@ -242,22 +243,24 @@ def _tone(row: Row) -> str:
 
 
 def _worklist(frame: Frame, row: Row) -> str:
+    return frame.view.address("worklist", **_scope(frame, row))
+
+
+def _scope(frame: Frame, row: Row) -> dict[str, tuple[Any, ...]]:
+    """The filters that lead to what a row is about: its business, else those of the view, and its currency."""
     business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
-    return frame.view.address("worklist", businesses=business, currencies=(row["currency_code"] or "none",))
+    return {"businesses": business, "currencies": (row["currency_code"] or NO_CURRENCY,)}
 
 
 def _entries(frame: Frame, row: Row, kinds: tuple[str, ...]) -> str:
-    business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
-    currencies = (row["currency_code"] or "none",)
-    return frame.view.address("entries", businesses=business, currencies=currencies, kinds=kinds, counted=True)
+    return frame.view.address("entries", **_scope(frame, row), kinds=kinds, counted=True)
 
 
 def reason_row(frame: Frame, row: Row, *, linked: bool = True) -> list[Cell | str]:
     """A reason's row of the table, with a link to its entries."""
     link = frame.view.address(
         "entries",
-        businesses=frame.view.businesses if row["business_id"] is None else (row["business_id"],),
-        currencies=(row["currency_code"] or "none",),
+        **_scope(frame, row),
         kinds=("payment_failed",),
         reasons=(row["failure_reason"],),
         counted=True,
@@ -352,9 +355,8 @@ def findings(frame: Frame, limit: int = 3, *, linked: bool = True) -> str:
 
 def _next(frame: Frame, row: Row) -> list[tuple[str, str]]:
     """Where a finding leads: the incident, and the invoices that can still be saved."""
-    business = frame.view.businesses if row["business_id"] is None else (row["business_id"],)
     saved = [("Invoices to collect", _worklist(frame, row))] if row["incident_kind"] in {"rate_shift", "burst"} else []
-    return [("See the incident", frame.view.address("trends", businesses=business)), *saved]
+    return [("See the incident", frame.view.address("trends", businesses=_scope(frame, row)["businesses"])), *saved]
 
 
 def cohort_line(row: Row) -> str:

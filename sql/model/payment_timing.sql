@@ -98,10 +98,8 @@ sums as (
 payment_timing as (
     select
         sums.* exclude (rules_version), -- noqa: RF02
-        if(
-            wording.no_rate_because is null,
-            ratio(sums.failed_first_attempt_count, sums.first_attempt_count),
-            null
+        told_ratio(
+            wording.no_rate_because, sums.failed_first_attempt_count, sums.first_attempt_count
         ) as first_attempt_failure_ratio,
         wilson_low(first_attempt_failure_ratio, sums.first_attempt_count) as first_attempt_failure_low_ratio,
         wilson_high(first_attempt_failure_ratio, sums.first_attempt_count) as first_attempt_failure_high_ratio,

@@ -102,7 +102,7 @@ sums as (
 retry_outcomes as (
     select
         sums.* exclude (rules_version), -- noqa: RF02
-        if(wording.no_rate_because is null, ratio(sums.succeeded_retry_count, sums.retry_count), null) as success_ratio,
+        told_ratio(wording.no_rate_because, sums.succeeded_retry_count, sums.retry_count) as success_ratio,
         wilson_low(success_ratio, sums.retried_invoice_count) as success_low_ratio,
         wilson_high(success_ratio, sums.retried_invoice_count) as success_high_ratio,
         sums.retried_invoice_count < 20 as is_small_sample,

@@ -16,6 +16,11 @@ create or replace temp macro ratio(part, whole) as (
     case when whole > 0 then part::double / whole::double end
 );
 
+-- The same where the words are understood; else no number is told.
+create or replace temp macro told_ratio(no_rate_because, part, whole) as (
+    case when no_rate_because is null then ratio(part, whole) end
+);
+
 create or replace temp macro z95() as 1.959963984540054::double;
 
 -- The same quantile of Student's t (R. A. Fisher and E. A. Cornish, Technometrics 2, 1960).
