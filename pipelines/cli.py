@@ -142,8 +142,8 @@ def reconcile(
 
 def _say_report(report: "SyncReport") -> None:
     say(str(report))
-    if report.heartbeat_trouble:
-        warn(report.heartbeat_trouble)
+    for trouble in report.troubles:
+        warn(trouble)
 
 
 def _show_loss(loss: "Loss") -> None:

@@ -176,17 +176,33 @@ class Settings(BaseSettings):
     send_from_dagster: bool = False
     """Whether Dagster's job `escalate` may send. A web page can start a job of an open Dagster, but not set this."""
     alert_webhook_url: SecretStr | None = None
-    """Slack-compatible webhook to which failed runs and checks are posted."""
+    """Slack-compatible webhook to which failed runs and checks are posted, and incidents that open or are over."""
+    alert_floor: Annotated[Count, Field(ge=1)] = 5
+    """Failures from which on an incident is worth an alert."""
+    smtp_host: str = ""
+    """Mail server for alerts and the report, as `host` or `host:port` (587 unless given; 465 is TLS at once)."""
+    smtp_username: str | None = None
+    """Login at the mail server, where it wants one."""
+    smtp_password: SecretStr | None = None
+    """Password of that login."""
+    mail_from: str = ""
+    """Address that alerts and the report come from."""
+    mail_to: str = ""
+    """Addresses, separated by commas, that get them."""
     heartbeat_url: SecretStr | None = None
     """Address that each good sync calls at its end, for a monitor that alarms when no call comes (healthchecks.io)."""
     dagster_url: str | None = None
     """Address of Dagster's pages, for links in those posts."""
+    dashboard_url: str | None = None
+    """Address of the dashboard, for links in alerts and reports."""
     daily_sync_cron: str = "30 6 * * *"
     """When `daily_sync` runs, in the reporting time zone, as five cron fields."""
     hourly_sync_cron: str = "10 * * * *"
     """When `hourly_sync` runs, once it is switched on in Dagster."""
     monthly_reconcile_cron: str = "0 3 1 * *"
     """When `monthly_reconcile` runs."""
+    weekly_report_cron: str = "0 8 * * 1"
+    """When `weekly_report` mails the report, where a mail server is set."""
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +254,20 @@ class Settings(BaseSettings):
         if url and not url.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("must begin with https://")
         return url
+
+    @field_validator("smtp_host")
+    @classmethod
+    def _host_and_port(cls, text: str) -> str:
+        if text and not re.fullmatch(r"[^\s:/@]+(:\d{1,5})?", text):
+            raise ValueError("must be a host, or host:port (for example smtp.example.com:587)")
+        return text
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _addresses(cls, text: str) -> str:
+        if wrong := [one for one in listed(text) if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", one)]:
+            raise ValueError(f"{wrong[0]} is not an address (for example finance@example.com)")
+        return text
 
     @model_validator(mode="after")
     def _published_beside_the_warehouse(self) -> Self:

@@ -176,6 +176,7 @@ def test_without_an_address_nothing_is_posted_and_the_posting_sensors_are_off():
         "failed_check_alerts": "STOPPED",
         "heartbeat": "STOPPED",
         "data_freshness": "RUNNING",
+        "incident_alerts": "STOPPED",
     }
 
 

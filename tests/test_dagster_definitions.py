@@ -15,7 +15,7 @@ from pipelines.settings import Settings, load_settings
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")
 PROJECT = Path(__file__).parents[1]
 JOBS = {"sync", "reconcile", "daily_sync", "hourly_sync", "monthly_reconcile", "escalate"}
-SENSORS = {"heartbeat", "failed_run_alerts", "failed_check_alerts", "data_freshness"}
+SENSORS = {"heartbeat", "failed_run_alerts", "failed_check_alerts", "data_freshness", "incident_alerts"}
 KEYS = {
     "extract": {"extract/coworkerinvoicehistories"},
     "land": {"land/business_names", "land/coworker_invoice_histories", "land/reconciliations"},

@@ -28,20 +28,24 @@ from pipelines.model.inputs import Unchanged
 from pipelines.model.model_assets import INPUTS, InputsConfig
 from pipelines.orchestrate.alerts import beat
 from pipelines.orchestrate.in_process import dagster_instance, run_job
+from pipelines.orchestrate.incident_alerts import tell_incidents
 from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
 from pipelines.settings import Settings
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did: what each landing step did, where the published file is, and whether it stayed as it was."""
+    """What a sync did: what each landing step did, where the published file is and whether it stayed as it was.
+
+    `troubles` are sentences on what did not arrive: the heartbeat, or an alert.
+    """
 
     run_id: str
     landed: tuple[Landed, ...]
     data_request_count: int
     path: Path
     is_unchanged: bool
-    heartbeat_trouble: str | None
+    troubles: tuple[str, ...]
 
     @property
     def row_count(self) -> int:
@@ -137,8 +141,9 @@ def _run(
                 raise BrokenPromiseError(_sentence(told.broken)) from None
             raise
     asked = client.data_request_count + sum(landed.data_request_count for landed in told.landed)
+    troubles = (*tell_incidents(settings), *filter(None, [beat(settings)]))
     return SyncReport(
-        run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged, beat(settings)
+        run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged, troubles
     )
 
 

@@ -1,12 +1,11 @@
 """What wakes somebody: sensors that post to NEXUDUS_ALERT_WEBHOOK_URL, as Slack and what is like it understand it.
 
-A post says which job failed, where, and why if the reason is a sentence of ours. It carries no row, no name, no address
-and no secret; whether it arrives never matters to a run. A run that is going to be retried is passed over, so that one
-failure makes one post.
+Such a post says which job failed, where, and why if the reason is a sentence of ours. It carries no row, no name, no
+address and no secret; whether it arrives never matters to a run. A run that is going to be retried is passed over, so
+that one failure makes one post.
 """
 
 import json
-import re
 import time
 import urllib.request
 from collections.abc import Collection, Iterator
@@ -21,14 +20,16 @@ from pipelines.extract.failures import BadRequestError, EntryRefusedError
 from pipelines.extract.histories import HISTORIES
 from pipelines.land.freshness import judge_freshness, newest_closed_minute
 from pipelines.land.warehouse import open_warehouse
+from pipelines.orchestrate.channels import NotDeliveredError, post_text
 from pipelines.orchestrate.dagster_internals import failing_checks
+from pipelines.orchestrate.incident_alerts import tell_incidents
 from pipelines.settings import Clock, Settings, utc_now
 
 _POST_SECONDS = 10
 _FRESHNESS_SECONDS = 15 * 60
 _CHECKS_SECONDS = 60
+_INCIDENTS_SECONDS = 5 * 60
 _LONGEST_REASON = 400
-_EMAIL = re.compile(r"\S+@\S+")
 # These repeat what the API said about an entry, which may be anybody's words.
 _OTHERS_WORDS = (BadRequestError, EntryRefusedError)
 _UNTOLD = "the run's page says why"
@@ -39,17 +40,12 @@ def post(settings: Settings, text: str, log: Logger) -> bool:
     if settings.alert_webhook_url is None:
         log.info("NEXUDUS_ALERT_WEBHOOK_URL is not set, so this is told to nobody: %s", text)
         return False
-    request = urllib.request.Request(  # noqa: S310 - the settings see to http(s)
-        settings.alert_webhook_url.get_secret_value(),
-        data=json.dumps({"text": scrubbed(settings, text)}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=_POST_SECONDS):  # noqa: S310 - see above
-            return True
-    except Exception as error:  # noqa: BLE001 - an alert that cannot be posted must not become a failure of its own
-        log.warning("The alert could not be posted (%s): check NEXUDUS_ALERT_WEBHOOK_URL.", type(error).__name__)
+        post_text(settings, text)
+    except NotDeliveredError as error:  # must not become a failure of its own
+        log.warning("%s", error)
         return False
+    return True
 
 
 def beat(settings: Settings) -> str | None:
@@ -61,21 +57,6 @@ def beat(settings: Settings) -> str | None:
             return None
     except Exception as error:  # noqa: BLE001 - what was synced is good, even if nobody hears of it
         return f"The heartbeat could not be sent ({type(error).__name__}): check NEXUDUS_HEARTBEAT_URL."
-
-
-def scrubbed(settings: Settings, text: str) -> str:
-    """The text without e-mail addresses and without any of the settings' secrets."""
-    secrets = (
-        settings.password,
-        settings.totp_secret,
-        settings.access_token,
-        settings.alert_webhook_url,
-        settings.heartbeat_url,
-    )
-    for secret in (*(one.get_secret_value() for one in secrets if one), settings.username):
-        if secret:
-            text = text.replace(secret, "(withheld)")
-    return _EMAIL.sub("(address)", text)
 
 
 def reason_of(error: Any) -> str:  # noqa: ANN401 - Dagster's record of an exception has no public type
@@ -108,7 +89,8 @@ def alert_sensors(
     `sync_job_names` are the jobs whose success the heartbeat tells. Those that post or call are on where there is an
     address to post to.
     """
-    posting = dg.DefaultSensorStatus.RUNNING if settings.alert_webhook_url else dg.DefaultSensorStatus.STOPPED
+    on, off = dg.DefaultSensorStatus.RUNNING, dg.DefaultSensorStatus.STOPPED
+    posting = on if settings.alert_webhook_url else off
 
     @dg.run_failure_sensor(
         name=f"{prefix}failed_run_alerts",
@@ -121,12 +103,10 @@ def alert_sensors(
         if is_ours and not _will_be_retried(context.instance, run.run_id):
             post(settings, "\n".join(_failure_lines(settings, context)), context.log)
 
-    beating = dg.DefaultSensorStatus.RUNNING if settings.heartbeat_url else dg.DefaultSensorStatus.STOPPED
-
     @dg.run_status_sensor(
         dg.DagsterRunStatus.SUCCESS,
         name=f"{prefix}heartbeat",
-        default_status=beating,
+        default_status=on if settings.heartbeat_url else off,
         description="Calls NEXUDUS_HEARTBEAT_URL after each run that published, or had nothing new to publish.",
     )
     def heartbeat(context: dg.RunStatusSensorContext) -> None:
@@ -136,7 +116,7 @@ def alert_sensors(
     @dg.sensor(
         name=f"{prefix}data_freshness",
         minimum_interval_seconds=_FRESHNESS_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=on,
         description="Looks how old the newest complete data is, also when nothing runs any more.",
     )
     def data_freshness(_context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -173,7 +153,24 @@ def alert_sensors(
             post(settings, "\n".join(lines), context.log)
         return dg.SensorResult(cursor=json.dumps({name: severity for name, (severity, _) in failing.items()}))
 
-    return [failed_run_alerts, heartbeat, data_freshness, failed_check_alerts]
+    return [failed_run_alerts, heartbeat, data_freshness, failed_check_alerts, _incident_alerts(settings, prefix)]
+
+
+def _incident_alerts(settings: Settings, prefix: str) -> dg.SensorDefinition:
+    is_set = settings.alert_webhook_url or settings.smtp_host
+
+    @dg.sensor(
+        name=f"{prefix}incident_alerts",
+        minimum_interval_seconds=_INCIDENTS_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if is_set else dg.DefaultSensorStatus.STOPPED,
+        description="Tells finance of incidents that open or are over, once; what does not arrive is tried again.",
+    )
+    def incident_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        for trouble in (troubles := tell_incidents(settings)):
+            context.log.warning("%s", trouble)
+        return dg.SkipReason(" ".join(troubles) or "Every incident is told.")
+
+    return incident_alerts
 
 
 def _failure_lines(settings: Settings, context: dg.RunFailureSensorContext) -> Iterator[str]:

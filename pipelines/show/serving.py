@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
+from pipelines.foundation.loopback import is_this_machine
 from pipelines.settings import Settings, listed
 
 LOOPBACK = "127.0.0.1"
@@ -59,7 +59,7 @@ def serve(
     if not 0 < port < 2**16:
         raise WrongUseError(f"{port} is not a port: choose one from 1 to 65535.")
     hosts = listed(settings.dashboard_hosts)
-    if not _is_this_machine(address) and not (settings.dashboard_users and hosts and _has_sign_in()):
+    if not is_this_machine(address) and not (settings.dashboard_users and hosts and _has_sign_in()):
         raise WrongUseError(
             f"{address} can be reached from other machines, so the dashboard needs a sign-in there: set it up under "
             "[auth] in .streamlit/secrets.toml, and set NEXUDUS_DASHBOARD_USERS and NEXUDUS_DASHBOARD_HOSTS "
@@ -76,13 +76,6 @@ def serve(
 
     check = Middleware(HostCheck, hosts={LOOPBACK, "localhost", "::1", address, *hosts})
     App(_APP, middleware=[check]).run(config=options)
-
-
-def _is_this_machine(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _has_sign_in() -> bool:
