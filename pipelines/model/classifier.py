@@ -1,4 +1,4 @@
-"""The rules as DuckDB macros, with which `sql/model/entry_wordings.sql` judges each wording once.
+"""The rules as DuckDB macros, with which `sql/model/entry_texts.sql` judges each wording once.
 
 Macros rather than a join with the rules: DuckDB compiles a pattern once where it is a constant, and for each row and
 rule where it comes from a table.
@@ -37,6 +37,7 @@ def _macros(book: RuleBook) -> Iterable[tuple[str, str]]:
         yield f"at_{name}(words, statement)", _position("words", patterns(name, "text"), "statement")
     yield "without_condition(words)", _without("words", patterns("condition", "text"), "*")
     yield "without_negation(words)", _without("words", patterns("negation", "text"), "{0,5}")
+    yield "without_not_yet(words)", _without("words", patterns("not_yet", "text"), "{0,5}")
     yield (
         "label_says(words)",
         _first((name, _whole("words", patterns(name, "prefix"))) for name in (*SUBJECTS, *OUTCOMES)),

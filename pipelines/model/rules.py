@@ -46,8 +46,9 @@ REASONS = (
 DECLINE_TYPES = ("try_again_later", "customer_must_act", "no_payment_method", "provider_fault", "unknown")
 SUBJECTS = ("einvoice", "reminder", "note", "chargeback", "settlement", "refund", "sent", "mandate")
 OUTCOMES = ("success", "failure", "pending")
-ASIDES = ("negation", "condition", "earlier", "but", "trouble", "card", "direct_debit", "other_method")
-LISTS = (*SUBJECTS, *OUTCOMES, "payment", *ASIDES)
+ASIDES = ("negation", "not_yet", "condition", "earlier", "but", "trouble")
+WAYS_TO_PAY = ("card", "direct_debit", "by_hand", "other_method")
+LISTS = (*SUBJECTS, *OUTCOMES, "payment", *ASIDES, *WAYS_TO_PAY)
 PLACES = ("prefix", "name", "text")
 SAYS = {
     "prefix_says": (*OUTCOMES, "nothing"),

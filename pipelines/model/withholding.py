@@ -25,8 +25,6 @@ _PIECES = re.compile(r"[^\W_]+|[\W_]+")
 _AS_LETTERS = str.maketrans("0123456789abcdef", "ghjkmnpqrtvwxyzb")
 _TOKEN_LENGTH = 12
 _WORD = "xx"
-# What the macro `is_manual_payment` goes by; the rest of it is in word lists.
-_WAYS_TO_PAY = "bank wire transfer transfers by cash cheque cheques check hand manual manually"
 _JUDGED = """
 select
     texts.name,
@@ -106,7 +104,7 @@ def _known(key: str, book: RuleBook, found: Mapping[Said, _Judged], patterns: Ma
     examples += [each for rule in book.rules for each in (rule.example_name, rule.example_description)]
     pieces = [piece for said in found for text in said[:2] for piece in _PIECES.findall(text or "")]
     plain = plain_words(sorted({*examples, *pieces}))
-    known = {word for example in examples for word in plain[example].split()} | set(_WAYS_TO_PAY.split())
+    known = {word for example in examples for word in plain[example].split()}
     unspaced = {each for word in book.words for each in literals(word.phrase) if UNSPACED.search(each)}
     parts = re.compile("|".join(sorted(map(re.escape, unspaced), key=len, reverse=True)))
 

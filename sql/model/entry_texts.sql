@@ -123,11 +123,12 @@ affirmed_statements as (
     select
         *,
         without_negation(stated) as affirmed,
+        without_not_yet(stated) as by_now,
         reason_priority(stated) as stated_reason,
     from statements
 ),
 
--- Where in the text each thing is said first.
+-- Where in the text each thing is said first. What has not succeeded yet is in flight.
 positions as (
     select
         *,
@@ -140,8 +141,11 @@ positions as (
         at_sent(affirmed, stated) as sent_at,
         at_note(stated, stated) as note_at,
         at_success(affirmed, stated) as success_at,
-        at_pending(stated, stated) as pending_at,
-        at_failure(stated, stated) as failure_at,
+        coalesce(
+            at_pending(stated, stated),
+            if(by_now != stated, coalesce(at_failure(stated, stated), at_success(stated, stated)), null)
+        ) as pending_at,
+        at_failure(by_now, stated) as failure_at,
         reason_at(stated, stated_reason) as reason_at,
     from affirmed_statements
 ),
@@ -200,13 +204,13 @@ decided as (
         *,
         evidence_priority(prefix_says, name_says, text_says, is_problem) as evidence_rule,
         coalesce(stated_reason, reason_priority(words || '. ' || title)) as reason_rule,
+        says_by_hand(words || title) as is_manual,
         case
             when says_card(words || title) and not says_direct_debit(words || title) then 'card'
             when says_direct_debit(words || title) and not says_card(words || title) then 'direct_debit'
-            when says_other_method(words || title) and not says_card(words || title) then 'other'
+            when (is_manual or says_other_method(words || title)) and not says_card(words || title) then 'other'
             else 'unknown'
         end as payment_method,
-        is_manual_payment(name_wording, wording) as is_manual,
     from said
 ),
 

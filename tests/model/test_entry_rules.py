@@ -256,3 +256,10 @@ def test_the_version_depends_on_what_decides_and_on_nothing_else(tmp_path):
     assert load_rules(tmp_path).version == version
     write(tmp_path, first | {"priority": "3"}, second)
     assert load_rules(tmp_path).version != version
+
+
+def test_the_lists_that_change_an_outcome_speak_every_language():
+    spoken = {"en", "es", "fr", "de", "pt", "it", "nl", "ca", "pl", "sv", "da", "ja", "ar", "el", "tr"}
+    for name in ("success", "failure", "pending", "not_yet", "by_hand"):
+        with (sql_folder("rules") / "words" / f"{name}.csv").open(encoding="utf-8") as file:
+            assert {line["language"] for line in csv.DictReader(file)} == spoken, name

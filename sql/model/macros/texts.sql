@@ -34,12 +34,3 @@ create or replace temp macro mask_words(text, hidden) as regexp_replace(
     ),
     '<name>(?:[^\pL\pN<#]+<name>)+', '<name>', 'g'
 );
-
--- Words of a payment that somebody made or entered by hand, not one that a payment provider collected.
-create or replace temp macro is_manual_payment(name, description) as regexp_matches(
-    lower(concat_ws(' ', name, description)),
-    '\b(bank|wire) ?transfers?\b|\bby (transfer|wire|cash|cheque|check|hand)\b|\b(in|as) cash\b|\bcash payment\b'
-    || '|\bcheques?\b'
-    || '|\bmanual(ly)?\b|\btransferencia\b|\befectivo\b|\bvirement\b|\bespèces\b|\büberweisung\b|\bbar(zahlung|geld)\b'
-    || '|\btransferência\b|\bdinheiro\b|\bbonifico\b|\bcontanti\b|\boverschrijving\b|\bcontant\b'
-);
