@@ -1,10 +1,15 @@
 """What all tests share: nothing of the machine's own settings reaches them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# A container may have Python keep no compiled modules. Each command that a test starts would then compile 1,800 of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Modules that tests share hold asserts too; pytest explains a failed one only in modules that it rewrites.
 _TESTS = Path(__file__).parent

@@ -93,6 +93,12 @@ def build(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
     return int(answer[0][0])
 
 
+def build_and_check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> BuiltModel:
+    """Replaces the model's table and looks at its promises. Needs a prepared connection."""
+    row_count = build(connection, model)
+    return BuiltModel(model, row_count, tuple(check(connection, model)))
+
+
 def check(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> list[CheckResult]:
     """How each promise of the model's header, and each data test that concerns it, fares on the table as it is."""
 
@@ -116,11 +122,7 @@ def build_all(
     entry_rules = rules.load_rules(rules_folder)
     prepare(connection, reporting_timezone, payment_lost_after_days)
     rules.store_rules(connection, entry_rules)
-    built = []
-    for model in models if models is not None else load_models():
-        row_count = build(connection, model)
-        built.append(BuiltModel(model, row_count, tuple(check(connection, model))))
-    return built
+    return [build_and_check(connection, model) for model in (load_models() if models is None else models)]
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

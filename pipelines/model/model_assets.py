@@ -1,5 +1,6 @@
 """Dagster's view of the models: an asset a table, with one check of all its promises, read from the files' headers."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -21,6 +22,7 @@ GROUP = "model"
 INPUTS = dg.AssetKey(["model", "inputs"])
 PROMISES_CHECK = "promises_hold"
 WORDS_CHECK = "words_are_understood"
+WORDS_TABLE = "model.wording_coverage"
 
 
 def model_assets(
@@ -32,19 +34,16 @@ def model_assets(
     tell: Tell = lambda _: None,
     pool: str | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """The inputs, the rules, then every model of `sql/model`, each with its blocking check. Opens no database yet.
+    """The inputs, then the rules and every model of `sql/model`, each with its check. Opens no database yet.
 
     `models` saves reading them again; `is_published` tells whether what is published was made from inputs of a version;
     `tell` is given each `BuiltModel`, or `Unchanged`; `pool` is the concurrency pool of the steps that write the
     warehouse.
     """
+    models = load_models() if models is None else list(models)
     return [
         _inputs_asset(settings, open_warehouse, is_published, tell, pool),
-        _rules_asset(settings, open_warehouse, pool),
-        *(
-            _model_asset(model, settings, open_warehouse, tell, pool)
-            for model in (load_models() if models is None else models)
-        ),
+        _figures_asset(models, settings, open_warehouse, tell, pool),
     ]
 
 
@@ -89,61 +88,89 @@ def _inputs_asset(
     return model_inputs
 
 
-def _rules_asset(settings: Settings, open_warehouse: OpenWarehouse, pool: str | None) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=asset_key(rules.RULES_TABLE),
-        deps=[INPUTS],
-        group_name=GROUP,
+def _figures_asset(
+    models: list[SqlModel], settings: Settings, open_warehouse: OpenWarehouse, tell: Tell, pool: str | None
+) -> dg.AssetsDefinition:
+    rules_key = asset_key(rules.RULES_TABLE)
+
+    # One step for all of them: opening the warehouse, and what Dagster does for a step, take longer than most models.
+    @dg.multi_asset(
+        name="figures",
+        specs=[_rules_spec(), *map(_model_spec, models)],
+        check_specs=[spec for model in models for spec in (_check_spec(model), *_words_spec(model))],
+        can_subset=True,
         pool=pool,
-        kinds={"duckdb", "csv"},
-        description="The rules and word lists of sql/rules, which say what a history entry is.",
     )
-    def entry_rules() -> dg.MaterializeResult[Any]:
-        loaded = rules.load_rules()
+    def build_figures(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        stopped: set[str] = set()
         with open_warehouse(settings) as connection:
             building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
-            count = rules.store_rules(connection, loaded)
-        version = loaded.version
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": count, "rules_version": version}, data_version=dg.DataVersion(version)
-        )
+            if asset_key(rules.RULES_TABLE) in context.selected_asset_keys:
+                yield _stored_rules(connection)
+            for model in models:
+                if asset_key(model.table) not in context.selected_asset_keys:
+                    continue
+                if not stopped.isdisjoint(model.deps):
+                    stopped.add(model.table)
+                    continue
+                began = time.perf_counter()
+                built = building.build_and_check(connection, model)
+                tell(built)
+                if built.broken:
+                    stopped.add(model.table)
+                yield _result(connection, built, time.perf_counter() - began)
 
-    return entry_rules
+    return build_figures
 
 
-def _model_asset(
-    model: SqlModel, settings: Settings, open_warehouse: OpenWarehouse, tell: Tell, pool: str | None
-) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=asset_key(model.table),
+def _rules_spec() -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(rules.RULES_TABLE),
+        deps=[INPUTS],
+        group_name=GROUP,
+        kinds={"duckdb", "csv"},
+        description="The rules and word lists of sql/rules, which say what a history entry is.",
+        skippable=True,
+    )
+
+
+def _model_spec(model: SqlModel) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(model.table),
         deps=sorted({key for table in model.deps if (key := _upstream(table))}),
         group_name=GROUP,
         kinds={"duckdb", "polars"} if model.frames else {"duckdb", "sql"},
         description=model.description,
         metadata={"dagster/column_schema": _column_schema(model, {})},
         code_version=model.version,
-        pool=pool,
-        check_specs=[_check_spec(model), *_words_spec(model)],
+        skippable=True,
     )
-    def build_model() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
-        with open_warehouse(settings) as connection:
-            building.prepare(connection, settings.reporting_timezone, settings.payment_lost_after_days)
-            row_count = building.build(connection, model)
-            built = building.BuiltModel(model, row_count, tuple(building.check(connection, model)))
-            tell(built)
-            types = building.column_types(connection, model.table)
-            trend = trend_table(connection, model.table, types)
-            words = [_words_result(connection) for _ in _words_spec(model)]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": row_count,
-                "dagster/column_schema": _column_schema(model, types),
-                "trend": dg.MetadataValue.md(trend or "This table has no months."),
-            },
-            check_results=[_check_result(built), *words],
-        )
 
-    return build_model
+
+def _stored_rules(connection: duckdb.DuckDBPyConnection) -> dg.MaterializeResult[Any]:
+    loaded = rules.load_rules()
+    return dg.MaterializeResult(
+        asset_key=asset_key(rules.RULES_TABLE),
+        metadata={"dagster/row_count": rules.store_rules(connection, loaded), "rules_version": loaded.version},
+        data_version=dg.DataVersion(loaded.version),
+    )
+
+
+def _result(
+    connection: duckdb.DuckDBPyConnection, built: building.BuiltModel, seconds: float
+) -> dg.MaterializeResult[Any]:
+    model = built.model
+    types = building.column_types(connection, model.table)
+    return dg.MaterializeResult(
+        asset_key=asset_key(model.table),
+        metadata={
+            "dagster/row_count": built.row_count,
+            "dagster/column_schema": _column_schema(model, types),
+            "seconds": round(seconds, 2),
+            "trend": dg.MetadataValue.md(trend_table(connection, model.table, types) or "This table has no months."),
+        },
+        check_results=[_check_result(built), *(_words_result(connection) for _ in _words_spec(model))],
+    )
 
 
 def _upstream(table: str) -> dg.AssetKey | None:
@@ -163,12 +190,12 @@ def _check_spec(model: SqlModel) -> dg.AssetCheckSpec:
 
 
 def _words_spec(model: SqlModel) -> list[dg.AssetCheckSpec]:
-    if model.name != "wording_coverage":
+    if model.table != WORDS_TABLE:
         return []
     return [
         dg.AssetCheckSpec(
             WORDS_CHECK,
-            asset=asset_key(model.table),
+            asset=asset_key(WORDS_TABLE),
             description="The words of every business are understood; where not, its rates are null, and the rest is "
             "published.",
             blocking=False,
@@ -179,6 +206,7 @@ def _words_spec(model: SqlModel) -> list[dg.AssetCheckSpec]:
 def _words_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
     unknown = wording_warnings.public_warnings(connection)
     return dg.AssetCheckResult(
+        asset_key=asset_key(WORDS_TABLE),
         check_name=WORDS_CHECK,
         passed=not unknown,
         severity=dg.AssetCheckSeverity.WARN,
@@ -198,6 +226,7 @@ def _check_result(built: building.BuiltModel) -> dg.AssetCheckResult:
         for result in built.broken
     ]
     return dg.AssetCheckResult(
+        asset_key=asset_key(built.model.table),
         check_name=PROMISES_CHECK,
         passed=not broken,
         description="; ".join(f"{one['promise']}: {one['row_count']} rows break it" for one in broken) or None,

@@ -8,8 +8,10 @@
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from statistics import median
 
 NEEDED_DAYS = 56
@@ -46,14 +48,16 @@ def usual_rate(attempts: Sequence[int], failures: Sequence[int]) -> Usual | None
     weeks = _capped(weeks, ratio, cap)
     ratio = _shrunk(sum(failed for _, failed in weeks), tried)
     variance = ratio * (1 - ratio)
-    days = _capped([day for day in zip(attempts, failures, strict=True) if day[0] > 1], ratio, cap)
-    pairs = variance * sum(count * (count - 1) for count, _ in days)
+    # Most days are alike, and this is asked for every week of every series: each kind of day is looked at once.
+    times = {day: number for day, number in Counter(zip(attempts, failures, strict=True)).items() if day[0] > 1}
+    days = _capped(times, ratio, cap)
+    pairs = variance * sum(number * count * (count - 1) for (count, _), number in times.items())
     return Usual(
         ratio=ratio,
         failures_a_day=ratio * max(tried / len(attempts), sum(attempts[-RECENT_DAYS:]) / RECENT_DAYS),
         attempts=tried + PRIOR_ATTEMPTS,
         weekly_dispersion=1 + _excess(weeks, ratio) / (tried * variance),
-        daily_correlation=min(0.5, _excess(days, ratio) / pairs) if pairs else 0.0,
+        daily_correlation=min(0.5, _excess(days, ratio, times.values()) / pairs) if pairs else 0.0,
     )
 
 
@@ -69,10 +73,11 @@ def _capped(groups: Iterable[tuple[int, float]], ratio: float, cap: float) -> li
     return [(count, min(failed, count * ratio + cap * _deviation(count, ratio))) for count, failed in groups]
 
 
-def _excess(groups: Iterable[tuple[int, float]], ratio: float) -> float:
-    """Variance beyond the binomial's."""
+def _excess(groups: Iterable[tuple[int, float]], ratio: float, times: Iterable[int] = repeat(1)) -> float:
+    """Variance beyond the binomial's, of groups with the number of times that each occurs."""
     unit = ratio * (1 - ratio)
-    return max(0.0, sum((failed - count * ratio) ** 2 - count * unit for count, failed in groups))
+    counted = zip(groups, times, strict=False)
+    return max(0.0, sum(number * ((failed - count * ratio) ** 2 - count * unit) for (count, failed), number in counted))
 
 
 def chance(failed: int, tried: int, usual: Usual, *, correlation: float) -> float:
