@@ -38,7 +38,7 @@ with
 curves as (
     select
         currency_code,
-        is_all_reasons,
+        cohort_kind,
         first_failure_reason,
         days_since_failure,
         -- A quotient of floats: its last digit may lie above one.
@@ -47,20 +47,20 @@ curves as (
         ) as probability,
         lead(at_risk_count) over later as watched_count,
     from model.recovery_curves
-    where is_all_businesses and is_all_months
+    where is_all_businesses and cohort_kind in ('all', 'reason')
     window
-        whole_curve as (partition by currency_code, is_all_reasons, first_failure_reason),
-        later as (partition by currency_code, is_all_reasons, first_failure_reason order by days_since_failure)
+        whole_curve as (partition by currency_code, cohort_kind, first_failure_reason),
+        later as (partition by currency_code, cohort_kind, first_failure_reason order by days_since_failure)
 ),
 
 reason_curves as (
     select * from curves
-    where not is_all_reasons and watched_count >= 20
+    where cohort_kind = 'reason' and watched_count >= 20
 ),
 
 currency_curves as (
     select * from curves
-    where is_all_reasons and watched_count > 0
+    where cohort_kind = 'all' and watched_count > 0
 ),
 
 open_invoices as (

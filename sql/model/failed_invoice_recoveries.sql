@@ -14,8 +14,10 @@
 --   first_failed_date       Calendar day of first_failed_at in the reporting zone
 --   month_start_date        First day of that month: the cohort
 --   first_failure_reason    Why the first failed attempt failed
+--   first_decline_type      What kind of failure that was, as decline_type in `payment_attempts`
 --   last_failure_reason     Why the newest failed attempt failed
 --   failed_attempt_count    Failed attempts
+--   payment_route           direct_debit, card, manual or unknown, as in `invoices`
 --   recovery_state          recovered (paid after the first failure, by any means), partly_recovered (a part is paid),
 --                           paid_before (paid before it failed, and by no later attempt), open (not paid), refunded
 --                           (whatever happened before), credited or voided (nothing is due any more). Without the
@@ -57,6 +59,7 @@ first_failures as (
         min(attempted_at) as first_failed_at,
         min(day_date) as first_failed_date,
         arg_min(failure_reason, attempt_number) as first_failure_reason,
+        arg_min(decline_type, attempt_number) as first_decline_type,
         arg_max(failure_reason, attempt_number) as last_failure_reason,
         count(*) as failed_attempt_count,
         any_value(rules_version) as rules_version,
@@ -80,6 +83,7 @@ states as (
         first_failures.*,
         invoices.business_id,
         invoices.currency_code,
+        invoices.payment_route,
         invoices.total_amount as invoice_amount,
         invoices.as_of_at,
         invoices.is_refunded,
@@ -144,8 +148,10 @@ failed_invoice_recoveries as (
         first_failed_date,
         date_trunc('month', first_failed_date)::date as month_start_date,
         first_failure_reason,
+        first_decline_type,
         last_failure_reason,
         failed_attempt_count,
+        payment_route,
         recovery_state,
         if(recovery_state = 'recovered', recovery_at, null) as recovered_at,
         case

@@ -140,7 +140,7 @@ shares as (
         max(recovered_high_ratio) filter (where days_since_failure = 28) as recovered_28_day_high_ratio,
         max(recovered_amount_ratio) filter (where days_since_failure = 28) as recovered_28_day_amount_ratio,
     from model.recovery_curves
-    where not is_all_months
+    where cohort_kind = 'month'
     group by is_all_businesses, business_id, currency_code, month_start_date
 ),
 

@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -192,6 +193,21 @@ def expected_curve(recoveries):
     return curve
 
 
+def expected_cohort_curves(cohorts):
+    """Cohort → day → its own share recovered and the one to quote: of the nearest wider cohort with 20 invoices."""
+    followed = {key: [one for one in each if one[0] in {"recovered", "open"}] for key, each in cohorts.items()}
+    own = {key: expected_curve(each) for key, each in followed.items() if each}
+    expected = {}
+    for key, curve in own.items():
+        is_all, business, currency, kind, fact = key
+        nearest = (is_all, business, currency, "all", None) if kind == "month" else (True, None, currency, kind, fact)
+        chain = [key, key if kind == "all" else nearest, (True, None, currency, "all", None)]
+        pool = next((each for each in chain if len(followed[each]) >= 20), chain[-1])
+        days = 91 if kind == "all" or (is_all and kind != "month") else 29
+        expected[key] = {day: (curve[day], own[pool][day]) for day in range(days)}
+    return expected
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_sql_and_plain_python_agree_exactly(warehouse, seed):
     entries = random_history(seed)
@@ -233,18 +249,31 @@ def test_sql_and_plain_python_agree_exactly(warehouse, seed):
     recoveries = {number: expected_recovery(invoice) for number, invoice in failing.items()}
     assert found == {number: (*each[:3], max(0, each[3])) for number, each in recoveries.items()}
 
-    query = (
-        "select business_id, currency_code, days_since_failure, recovered_ratio from model.recovery_curves"
-        " where not is_all_businesses and is_all_months and is_all_reasons"
-    )
-    curves = defaultdict(dict)
-    for business, currency, day, share in warehouse.execute(query).fetchall():
-        curves[business, currency][day] = share
-    groups = defaultdict(list)
-    for number, each in recoveries.items():
-        groups[failing[number].group].append(each)
     # Refunds carry no date here, so they are not followed: what competes is shown by hand in test_recoveries.
-    assert curves == {group: expected_curve(each) for group, each in groups.items()}
+    cohorts = defaultdict(list)
+    for number, business, currency, *facts in warehouse.execute(
+        "select invoice_id, business_id, currency_code, month_start_date::varchar, first_failure_reason,"
+        " first_decline_type, payment_route from model.failed_invoice_recoveries"
+    ).fetchall():
+        for scope in ((False, business), (True, None)):
+            cohorts[*scope, currency, "all", None].append(recoveries[number])
+            for kind, fact in zip(("month", "reason", "decline_type", "route"), facts, strict=True):
+                cohorts[*scope, currency, kind, fact].append(recoveries[number])
+    curves = defaultdict(dict)
+    for *cohort, day, share, low, high, pooled in warehouse.execute(
+        "select is_all_businesses, business_id, currency_code, cohort_kind, coalesce(month_start_date::varchar,"
+        " first_failure_reason, first_decline_type, payment_route), days_since_failure, recovered_ratio,"
+        " pooled_low_ratio, pooled_high_ratio, pooled_ratio from model.recovery_curves order by days_since_failure"
+    ).fetchall():
+        curves[tuple(cohort)][day] = (share, pooled)
+        assert pooled is None or low <= pooled <= high
+    assert curves == expected_cohort_curves(cohorts)
+    assert all(
+        before <= share
+        for curve in curves.values()
+        for each in zip(*curve.values(), strict=True)
+        for before, share in pairwise(share for share in each if share is not None)
+    )
 
 
 @pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.slow)])

@@ -150,6 +150,16 @@ def test_where_all_are_observed_the_interval_is_wilsons(warehouse):
     assert [round(end, 4) for end in ends] == [0.2553, 0.3662]
 
 
+def test_where_all_are_recovered_the_interval_is_wilsons_too(warehouse):
+    land(warehouse, *(entry(number, number, NO_FUNDS, paid_on=after(number % 5)) for number in range(1, 21)))
+    close_until(warehouse, after(40))
+    model(warehouse, "recovery_curves")
+    ends = "select distinct recovered_low_ratio, recovered_high_ratio from model.recovery_curves"
+    found = row(warehouse, f"{ends} where days_since_failure = 28")
+    # 20 of 20: 1 / (1 + 1.96^2 / 20), Wilson's lower bound where all succeed.
+    assert (round(found["recovered_low_ratio"], 4), found["recovered_high_ratio"]) == (0.8389, 1)
+
+
 def test_a_share_of_days_that_no_invoice_has_reached_is_null(warehouse):
     land(warehouse, entry(1, 1, NO_FUNDS, paid_on=after(1)), entry(2, 2, NO_FUNDS))
     close_until(warehouse, after(5))

@@ -63,8 +63,8 @@ def answer(analytics, sql):
     return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
 
 
-def test_there_are_seventeen_questions():
-    assert len(QUESTIONS) == 17
+def test_there_are_eighteen_questions():
+    assert len(QUESTIONS) == 18
 
 
 @pytest.mark.parametrize("title", QUESTIONS)
