@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# A container may have Python keep no compiled modules. Each command that a test starts would then compile 1,800 of them.
+# A container may have Python keep no compiled modules: each command that a test starts would compile 1,800 of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

@@ -91,8 +91,6 @@ def _inputs_asset(
 def _figures_asset(
     models: list[SqlModel], settings: Settings, open_warehouse: OpenWarehouse, tell: Tell, pool: str | None
 ) -> dg.AssetsDefinition:
-    rules_key = asset_key(rules.RULES_TABLE)
-
     # One step for all of them: opening the warehouse, and what Dagster does for a step, take longer than most models.
     @dg.multi_asset(
         name="figures",
