@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.loopback import is_this_machine
 
 Clock = Callable[[], datetime]
 
@@ -38,6 +40,14 @@ def _with_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         raise ValueError("begins with the home folder of a user who is not known here") from None
+
+
+def _is_plain_to_others(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False  # no address, which is for others to say
+    return parts.scheme == "http" and not is_this_machine(parts.hostname or "")
 
 
 _UNIX_TIME = date(1970, 1, 1)
@@ -109,6 +119,8 @@ class Settings(BaseSettings):
     """Base32 secret of the second factor, where the account requires one."""
     access_token: SecretStr | None = None
     """Bearer token to use instead of logging in."""
+    allow_plain_http: bool = False
+    """Whether `http://` may be used for another machine: anyone on the way can read the password and every name."""
     client_id: str | None = None
     """GUID sent with the login; generated once per data directory unless set."""
 
@@ -116,7 +128,7 @@ class Settings(BaseSettings):
     """First day of history to pull; a first sync skips the empty years before the oldest entry."""
     data_dir: FilePath = Path("data")
     """Folder for everything that the program stores."""
-    warehouse: str | None = Field(default=None, validate_default=False)
+    warehouse: str | None = Field(default=None, validate_default=False, repr=False)
     """The warehouse: a DuckDB file (`warehouse.duckdb` in the data directory unless set), or `ducklake:postgres:…`."""
     lake_data_path: str | None = None
     """Where a DuckLake keeps its Parquet files: a folder, or `s3://bucket/prefix`."""
@@ -222,8 +234,9 @@ class Settings(BaseSettings):
         if "/" in rest or "?" in rest or "@" in rest:
             raise ValueError("must be scheme and host only, without path, query or login")
         try:
+            urlsplit(url)
             rest.encode("idna")  # as looking up the host will do
-        except UnicodeError:
+        except ValueError:
             raise ValueError("is not an address (for example https://spaces.nexudus.com)") from None
         return url
 
@@ -268,6 +281,18 @@ class Settings(BaseSettings):
         if wrong := [one for one in listed(text) if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", one)]:
             raise ValueError(f"{wrong[0]} is not an address (for example finance@example.com)")
         return text
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Self:
+        for name in ("base_url", "lake_s3_endpoint", "alert_webhook_url", "heartbeat_url"):
+            value = getattr(self, name) or ""
+            address = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if not self.allow_plain_http and _is_plain_to_others(address):
+                raise ValueError(
+                    f"NEXUDUS_{name.upper()} is not encrypted: write https://, or set NEXUDUS_ALLOW_PLAIN_HTTP=true "
+                    "where nobody else is on the way"
+                )
+        return self
 
     @model_validator(mode="after")
     def _published_beside_the_warehouse(self) -> Self:

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from pipelines.errors import RefusedError, TryAgainLaterError
+from pipelines.errors import RefusedError, TryAgainLaterError, WrongUseError
 from pipelines.extract.failures import BadRequestError
 from pipelines.land.freshness import CHECK_NAME
 from pipelines.land.landed_assets import HISTORIES
@@ -133,6 +133,14 @@ def test_no_name_no_address_and_no_secret_is_posted(hook, sensors, instance, err
     (message,) = hook[1]
     assert not [canary for canary in CANARIES if canary in message["text"]]
     assert "land: " in message["text"]
+
+
+def test_nobody_is_called_and_no_link_made_by_the_words_of_others(hook, sensors, instance):
+    with failed(instance, WrongUseError("<!channel> & <https://canary.example|here> @here \x1b]0;\u202eok")) as context:
+        sensors["failed_run_alerts"](context)
+
+    said = hook[1][0]["text"].split("land: ")[1].splitlines()[0]
+    assert said == "&lt;!channel&gt; &amp; &lt;https://canary.example|here&gt; (at)here \ufffd]0;\ufffdok"
 
 
 def test_a_run_of_another_project_in_the_same_location_is_not_ours_to_post(hook, sensors, instance):

@@ -141,6 +141,31 @@ def test_an_address_that_is_none_is_said_to_be_one(monkeypatch, url):
         pass
 
 
+ADDRESSES = ("BASE_URL", "LAKE_S3_ENDPOINT", "ALERT_WEBHOOK_URL", "HEARTBEAT_URL")
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_plain_http_leaves_this_machine_only_where_that_is_said(monkeypatch, name):
+    for url in ("http://127.0.0.1:9000", "http://localhost", "http://[::1]:80", "https://nexudus.example"):
+        monkeypatch.setenv(f"NEXUDUS_{name}", url)
+        load_settings()
+    for url in ("http://nexudus.example", "http://127.0.0.1.nexudus.example", "http://localhost@nexudus.example/x"):
+        monkeypatch.setenv(f"NEXUDUS_{name}", url)
+        with pytest.raises(WrongUseError, match=f"NEXUDUS_{name}( is not encrypted|: must be scheme)"):
+            load_settings()
+
+    monkeypatch.setenv(f"NEXUDUS_{name}", "http://nexudus.example")
+    monkeypatch.setenv("NEXUDUS_ALLOW_PLAIN_HTTP", "true")
+    load_settings()
+
+
+def test_the_settings_do_not_print_the_password_of_a_catalogue(monkeypatch):
+    monkeypatch.setenv("NEXUDUS_WAREHOUSE", "ducklake:postgres:password=canary")
+    monkeypatch.setenv("NEXUDUS_LAKE_DATA_PATH", "lake")
+
+    assert "canary" not in repr(load_settings())
+
+
 NAMES = sorted(set(Settings.model_fields) - {"base_url"})
 PATHS = {"data_dir", "warehouse", "analytics", "lake_data_path", "businesses_file"}
 ODD = st.one_of(

@@ -6,13 +6,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,17 +21,28 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from typer import Abort
 from typer.exceptions import TyperException
 
 from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.foundation.shown_text import shown
 
 if TYPE_CHECKING:
     from pipelines.foundation.telling import Tell
 
+
+class _Console(Console):
+    """A console on which no text of others is a command."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=shown(segment.text))
+
+
 # Piped to a file or a pager, tables need not fit a terminal.
-out = Console(width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, soft_wrap=True)
+out = _Console(width=None if sys.stdout.isatty() else 160)
+err = _Console(stderr=True, soft_wrap=True)
 _SECONDS_BETWEEN_LINES = 60
 # Typer catches Ctrl-C and returns this.
 _INTERRUPTED = 130
@@ -64,7 +75,7 @@ def _line(console: Console, level: str, text: str) -> None:
     if not Verbosity.is_json:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         return
-    line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": text}
+    line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": shown(text)}
     console.file.write(json.dumps(line, ensure_ascii=False) + "\n")
     console.file.flush()
 

@@ -253,6 +253,6 @@ def _header_safe(text: str, name: str) -> str:
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -234,9 +234,12 @@ class NexudusClient:
         else:
             if answer.status == 407 or (answer.status == 401 and "proxy-authenticate" in answer.headers):  # noqa: PLR2004
                 raise _proxy_refused(f"wants a login ({answer.status})")
-            if answer.status >= 400:  # noqa: PLR2004
+            if answer.status >= 300:  # noqa: PLR2004
                 sent = [*question.texts, *([token.access] if token else [])]
-                return replace(answer, body=failures.without(answer.body, sent))
+                body, location = (
+                    failures.without(one, sent) for one in (answer.body, answer.headers.get("location", "").encode())
+                )
+                return replace(answer, body=body, headers={**answer.headers, "location": location.decode()})
             if not question.is_write and failures.is_cut_short(answer.body):
                 return Broken("the answer was cut short", was_sent=True)
             return answer

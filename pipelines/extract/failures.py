@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 
 from pipelines.errors import BrokenPromiseError, PipelineError, RefusedError, TryAgainLaterError, WrongUseError
+from pipelines.foundation.shown_text import shown
 
 TOKEN_PATH = "/api/token"  # noqa: S105 - a path, not a secret
 
@@ -214,8 +215,9 @@ def refusal(  # noqa: PLR0911 - a table of cases reads best as one
         )
     if 300 <= status < 400:  # noqa: PLR2004
         target = urlsplit(location)
+        host = target.netloc.rpartition("@")[2]
         return WrongUseError(
-            f"{method} {path} is redirected ({status}) to {target.scheme}://{target.netloc}{target.path}: "
+            f"{method} {path} is redirected ({status}) to {target.scheme}://{host}{shown(target.path)}: "
             "set NEXUDUS_BASE_URL to the address of the API itself."
         )
     if status == 404:  # noqa: PLR2004
@@ -256,10 +258,10 @@ def message_in(body: bytes) -> str:
     text = body[:10_000].decode("utf-8", "replace")
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = text
     if isinstance(answer, dict):
         answer = next(
             (answer[key] for key in ("Message", "message", "error_description", "error") if answer.get(key)), ""
         )
-    return " ".join(str(answer).split())[:_QUOTED_LENGTH]
+    return shown(" ".join(str(answer).split())[:_QUOTED_LENGTH])

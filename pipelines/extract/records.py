@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from pipelines.errors import BrokenPromiseError
 from pipelines.extract.repair import repaired
+from pipelines.foundation.shown_text import without_control
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """What a BIGINT holds."""
@@ -129,7 +130,8 @@ class Contract:
         self._presence_only = frozenset(presence_only)
         self._keeps_undocumented = keeps_undocumented
         self._is_reduced = bool(self._presence_only) or not keeps_undocumented
-        self._texts = {one.encode_name for one in fields if one.type in (str, str | None)}
+        self._texts = {one.encode_name: one.name for one in fields if one.type in (str, str | None)}
+        self._texts_of = attrgetter(*self._texts.values())
         self._instants = tuple(one.name for one in fields if one.type in (datetime, datetime | None))
         self._instants_of = attrgetter(*self._instants)
         self._amounts = [one.name for one in fields if one.type in (Decimal, Decimal | None)]
@@ -148,6 +150,7 @@ class Contract:
             except msgspec.ValidationError:
                 record = self._decoded_with_care(finest)
             self._settle_instants(record)
+            self._settle_texts(record)
             self._check(record)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, RecursionError) as error:
             return RejectedRecord(raw=raw, reason=str(error), id=_id_of(raw))
@@ -189,6 +192,12 @@ class Contract:
                 setattr(record, name, in_utc)
         if record.updated_on is None:
             record.updated_on, record.has_updated_on = record.created_on, False
+
+    def _settle_texts(self, record: Record) -> None:
+        """Without control characters, which end programs and command terminals; the raw JSON has them still."""
+        for name, text in zip(self._texts.values(), self._texts_of(record), strict=True):
+            if text is not None and not text.isprintable():
+                setattr(record, name, without_control(text))
 
     def _check(self, record: Record) -> None:
         if record.updated_on is None:

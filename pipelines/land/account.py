@@ -14,8 +14,8 @@ from pipelines.errors import WrongUseError
 from pipelines.extract.axes import Filters
 from pipelines.extract.entity import Entity, Source
 from pipelines.extract.records import Record
+from pipelines.foundation.loopback import is_this_machine
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _HOW_TO_GO_ON = "Nothing was changed. Each account needs a data directory of its own: set NEXUDUS_DATA_DIR"
 
 
@@ -65,7 +65,7 @@ def require_same(connection: duckdb.DuckDBPyConnection, source: Source, records:
 def _host(base_url: str) -> str:
     """The address, without what differs from one start of a sandbox to the next."""
     parts = urlsplit(base_url)
-    return "this machine" if parts.hostname in _LOOPBACK else parts.netloc.lower()
+    return "this machine" if is_this_machine(parts.hostname or "") else parts.netloc.lower()
 
 
 def _knows_one_of(connection: duckdb.DuckDBPyConnection, entity: Entity, records: Iterable[Record]) -> bool:

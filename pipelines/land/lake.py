@@ -82,9 +82,11 @@ class Lake:
                 f"Another process changed the same rows of the lake at the same moment ({cause_of(error)}): run the "
                 "command again."
             ) from None
-        except BaseException:
+        except BaseException as error:
             connection.close()
             instance.close()
+            if isinstance(error, duckdb.Error):  # it may quote the connection string
+                raise type(error)(without_password(str(error))) from None
             raise
         connection.close()
         _idle.append(instance)
@@ -236,7 +238,7 @@ def is_away(error: Exception) -> bool:
 def without_password(text: str) -> str:
     """Text that may quote a connection string, fit for people."""
     text = re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'\"]+)", r"\1***", text, flags=re.IGNORECASE)
-    return re.sub(r"(://[^/\s:@]*:)[^@\s]*@", r"\1***@", text)
+    return re.sub(r"(://[^/\s:@]*:)\S*@", r"\1***@", text)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:

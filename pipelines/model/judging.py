@@ -42,13 +42,16 @@ def verdicts(connection: duckdb.DuckDBPyConnection) -> dict[Text, Verdict]:
 
 
 @contextmanager
-def judged(book: RuleBook, texts: Iterable[Text]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the rules and with `model.entry_texts` of these texts."""
+def judged(book: RuleBook, texts: Iterable[Text], *, ours: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the rules and with `model.entry_texts` of these texts; `ours`: their references are known."""
     asked = sorted(set(texts))
     with duckdb.connect() as connection:
         building.prepare(connection)
         store_rules(connection, book)
         connection.execute(_LANDED, [[row[0] for row in asked], [row[1] for row in asked], [row[2] for row in asked]])
+        connection.execute("create schema record; create table record.outbox (reference varchar)")
+        if ours:
+            connection.execute(_KNOWN)
         building.build(connection, next(model for model in load_models() if model.name == "entry_texts"))
         yield connection
 
@@ -63,6 +66,11 @@ select
     null::varchar as coworker_invoice_coworker_full_name,
     null::varchar as coworker_invoice_bill_to_name,
     null::varchar as updated_by
+"""
+_KNOWN = """
+insert into record.outbox
+select unnest(regexp_extract_all(description, '\\[ref ([0-9a-f]{12})\\]', 1)) as reference
+from land.coworker_invoice_histories
 """
 _VERDICTS = """
 select

@@ -80,7 +80,8 @@ def _text(said: Said) -> Text:
 
 
 def _judge(book: RuleBook, texts: Iterable[Text]) -> dict[Text, _Judged]:
-    with judged(book, texts) as connection:
+    # What decides an entry of ours is its reference, which stays; a typed one decides nothing.
+    with judged(book, texts, ours=False) as connection:
         building.build(connection, next(model for model in load_models() if model.name == "public_texts"))
         return {row[:3]: _Judged(*row[3:]) for row in connection.execute(_JUDGED).fetchall()}
 

@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.loopback import is_this_machine
+from pipelines.foundation.shown_text import shown
 from pipelines.settings import Settings, listed
 
 _SECONDS = 10
@@ -116,7 +117,7 @@ def _undelivered(settings: Settings, error: Exception, *, may_have_arrived: bool
 
 
 def scrubbed(settings: Settings, text: str) -> str:
-    """The text without e-mail addresses and without any of the settings' secrets."""
+    """The text as Slack shows it, nobody being called: without e-mail addresses and the settings' secrets."""
     secrets = (
         settings.password,
         settings.totp_secret,
@@ -128,4 +129,6 @@ def scrubbed(settings: Settings, text: str) -> str:
     for secret in (*(one.get_secret_value() for one in secrets if one), settings.username):
         if secret:
             text = text.replace(secret, "(withheld)")
-    return _EMAIL.sub("(address)", text)
+    text = _EMAIL.sub("(address)", shown(text))
+    # What is left of these would name people or channels, or be a link.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "(at)")

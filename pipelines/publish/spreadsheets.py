@@ -1,7 +1,6 @@
 """Exports as CSV and XLSX, in which no cell is a formula: a workbook for finance, or any published tables."""
 
 import codecs
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -18,6 +17,7 @@ from xlsxwriter.worksheet import Worksheet
 from pipelines.errors import WrongUseError
 from pipelines.foundation.currencies import amount_digits
 from pipelines.foundation.private_files import make_private_folder, unwritable, written_aside
+from pipelines.foundation.shown_text import shown_in_spreadsheet_sql
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.publish.snapshot import Snapshot
 from pipelines.settings import Settings
@@ -26,8 +26,6 @@ Kind = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
 _KINDS: tuple[Kind, ...] = ("csv", "xlsx")
 _SHEET_NAME_LENGTH = 31
-# What spreadsheet programs read as the start of a formula, also after blanks and in full width (OWASP, CSV injection).
-_FORMULA = r"^[\s\x00]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - the full-width signs are meant
 # How a column is shown, by the ending of its name, and its width in characters. Money has its currency's digits.
 _MONEY = "money"
 _SHOWN = {
@@ -91,18 +89,10 @@ def remove_exports(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def escape_formula(text: str) -> str:
-    """The text, prefixed with an apostrophe where a spreadsheet would run it as a formula."""
-    return f"'{text}" if re.search(_FORMULA, text) else text
-
-
 def _csv(snapshot: Snapshot, table: str, folder: Path) -> Path:
     file = folder / f"{table}.csv"
-    pattern = _FORMULA.replace("'", "''")
     columns = ", ".join(
-        f'case when regexp_matches("{name}", \'{pattern}\') then \'\'\'\' || "{name}" else "{name}" end as "{name}"'
-        if kind == "VARCHAR"
-        else f'"{name}"'
+        f'{shown_in_spreadsheet_sql(f"{chr(34)}{name}{chr(34)}")} as "{name}"' if kind == "VARCHAR" else f'"{name}"'
         for name, kind in snapshot.columns(table).items()
     )
     with written_aside(file) as building:

@@ -11,6 +11,7 @@ import msgspec
 
 from pipelines.errors import WrongUseError
 from pipelines.foundation.private_files import replace_file, unwritable
+from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.record.entries import Entry, faults_of, tidied
 from pipelines.record.states import OutboxEntry
 
@@ -75,7 +76,10 @@ def write_results(path: Path, file: EntryFile, rows: Sequence[OutboxEntry]) -> N
             msgspec.json.encode(dict(zip(_RESULT_HEADER, row, strict=True))).decode() + "\n" for row in results
         )
     else:
-        csv.writer(text, lineterminator="\n").writerows([_RESULT_HEADER, *results])
+        csv.writer(text, lineterminator="\n").writerows(
+            [each if not isinstance(each, str) else shown_in_spreadsheet(each) for each in row]
+            for row in [_RESULT_HEADER, *results]
+        )
     _replace(path, text.getvalue())
 
 

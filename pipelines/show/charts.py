@@ -12,6 +12,7 @@ from typing import Any
 
 import altair as alt
 
+from pipelines.foundation.shown_text import shown
 from pipelines.publish.snapshot import Row
 from pipelines.show import readable_values as as_text
 
@@ -198,7 +199,7 @@ def _filled(look: Chart, rows: list[dict[str, Any]], title: str, height: int) ->
     values = [{name: _drawn(value) for name, value in row.items()} for row in rows]
     return look | {
         "data": {"values": values},
-        "title": {"text": title, "anchor": "start", "fontSize": 13},
+        "title": {"text": shown(title), "anchor": "start", "fontSize": 13},
         "height": height,
     }
 
@@ -206,6 +207,8 @@ def _filled(look: Chart, rows: list[dict[str, Any]], title: str, height: int) ->
 def _drawn(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
     if isinstance(value, Decimal):
         return float(value)
+    if isinstance(value, str):
+        return shown(value)  # a control character ends the program that draws
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

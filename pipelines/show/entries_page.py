@@ -6,8 +6,8 @@ from html import escape
 
 import streamlit as st
 
+from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.publish.snapshot import Row
-from pipelines.publish.spreadsheets import escape_formula
 from pipelines.show import follow_ups, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
@@ -73,7 +73,7 @@ def export(frame: Frame) -> bytes:
     writer = csv.writer(text)
     writer.writerow(rows[0] if rows else [])
     for row in rows:
-        writer.writerow([escape_formula(value) if isinstance(value, str) else value for value in row.values()])
+        writer.writerow([shown_in_spreadsheet(value) if isinstance(value, str) else value for value in row.values()])
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.publish.snapshot import Row
-from pipelines.publish.spreadsheets import escape_formula
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
@@ -45,8 +45,8 @@ def draw(frame: Frame) -> None:
 
 def _line(frame: Frame, row: Row) -> dict[str, Any]:
     return {
-        "Invoice": escape_formula(row["invoice_number"] or str(row["invoice_id"])),
-        "Business": escape_formula(row["business_name"]),
+        "Invoice": shown_in_spreadsheet(row["invoice_number"] or str(row["invoice_id"])),
+        "Business": shown_in_spreadsheet(row["business_name"]),
         "Customer": str(row["coworker_id"] or as_text.NOTHING),
         "Amount": row["open_amount"],
         "Currency": as_text.currency(row["currency_code"]),

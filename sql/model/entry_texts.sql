@@ -214,6 +214,20 @@ decided as (
     from said
 ),
 
+-- Anybody can type what looks like a reference of this program.
+typed_references as (
+    select asked.description
+    from (
+        select
+            description,
+            unnest(regexp_extract_all(description, '\[ref ([0-9a-f]{12})\]', 1, 'i')) as reference,
+        from distinct_texts
+    ) as asked
+    left join record.outbox as outbox on lower(asked.reference) = outbox.reference
+    group by asked.description
+    having count(outbox.reference) = 0
+),
+
 judged as materialized (
     select
         texts.*,
@@ -224,13 +238,22 @@ judged as materialized (
         decided.reason_rule,
         decided.payment_method,
         decided.is_manual,
-        own_priority(coalesce(texts.name, ''), coalesce(texts.description, ''), texts.is_problem) as own_rule,
+        own_priority(
+            coalesce(texts.name, ''),
+            if(
+                typed_references.description is null,
+                coalesce(texts.description, ''),
+                regexp_replace(texts.description, '\[ref ', '[', 'gi')
+            ),
+            texts.is_problem
+        ) as own_rule,
     from texts
     inner join decided
         on
             texts.name_wording = decided.name_wording
             and texts.wording is not distinct from decided.wording
             and texts.is_problem = decided.is_problem
+    left join typed_references on texts.description = typed_references.description
 ),
 
 people as (

@@ -81,15 +81,18 @@ failing as (
         and last_attempts.attempted_at <= horizon.as_of_at - thresholds.least_time_since_failure
 ),
 
--- Either the bank still has one, or our own entry says that somebody has been told. The outbox knows of entries that
--- no sync has seen yet, and of those that the API refused.
+-- Either the bank still has one, or our own entry says that somebody has been told; also one of which a new outbox
+-- does not know. The outbox knows of entries that no sync has seen yet, and of those that the API refused.
 settled as (
     select failing.invoice_id
     from failing
     inner join entries on failing.invoice_id = entries.invoice_id
     where
         entries.created_at >= failing.last_failed_at
-        and (entries.kind = 'payment_pending' or (entries.kind = 'own_record' and entries.name = failing.name))
+        and (
+            entries.kind = 'payment_pending'
+            or (entries.name = failing.name and regexp_matches(entries.description, '\[ref [0-9a-f]{12}\]'))
+        )
     union all
     select failing.invoice_id
     from failing

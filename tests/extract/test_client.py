@@ -330,12 +330,12 @@ def test_another_server_s_404_does_not_mean_that_nothing_is_there(settings_for):
 
 
 def test_a_redirect_of_data_is_not_followed(settings_for, fake_time):
-    headers = {"Location": "https://elsewhere.example/login?returnUrl=1"}
+    headers = {"Location": "https://me:canary@elsewhere.example/login/canary-token?returnUrl=1"}
     with (
         other_server(302, headers, b"") as port,
-        pytest.raises(WrongUseError, match=r"https://elsewhere\.example/login: set NEXUDUS_BASE_URL"),
+        pytest.raises(WrongUseError, match=r"https://elsewhere\.example/login/…: set NEXUDUS_BASE_URL"),
     ):
-        ask(settings_for(f"http://127.0.0.1:{port}", access_token="t"), fake_time)
+        ask(settings_for(f"http://127.0.0.1:{port}", access_token="canary-token"), fake_time)
 
 
 def test_a_proxy_that_answers_with_a_page_is_named(settings_for, fake_time, monkeypatch):

@@ -164,7 +164,7 @@ def test_a_dead_proxy_is_named_and_not_the_address(settings_for, fake_time, thro
     through_proxy(f"http://me:canary@127.0.0.1:{port}")
     for url in ("https://spaces.example", "http://spaces.example"):
         with pytest.raises(TryAgainLaterError, match=r"the proxy in HTTP_PROXY.*does not answer") as caught:
-            ask(settings_for(url), fake_time)
+            ask(settings_for(url, allow_plain_http=True), fake_time)
         assert "NEXUDUS_BASE_URL" not in str(caught.value)
         assert "canary" not in str(caught.value)
 
@@ -180,7 +180,7 @@ def test_a_proxy_that_wants_a_login_is_not_taken_for_the_api(settings_for, fake_
     with raw_server(answer) as proxy:
         through_proxy(proxy)
         with pytest.raises(WrongUseError, match=r"HTTPS_PROXY or ALL_PROXY.*password into"):
-            ask(settings_for(url), fake_time)
+            ask(settings_for(url, allow_plain_http=True), fake_time)
 
 
 @pytest.mark.fault("401 on a token just renewed", "any answer", "exact")

@@ -114,6 +114,8 @@ def test_a_refusal_says_what_to_do(method, status, body, page, kind, words):  # 
         (b"", ""),
         (b"\xff" * 3, "\ufffd\ufffd\ufffd"),
         (b"x" * 5000, "x" * 200),
+        (b"[" * 9_999, "[" * 200),
+        ('{"Message": "\\u001b[2J\u202e\x9bgone"}'.encode(), "\ufffd[2J\ufffd\ufffdgone"),
     ],
 )
 def test_an_error_body_becomes_one_short_line(body, expected):

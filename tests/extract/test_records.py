@@ -259,7 +259,12 @@ def test_half_an_emoji_does_not_make_its_page_unreadable(written, read):
 @pytest.mark.fault("raw newline, NUL, control character, stray backslash in a text", "any answer", "exact")
 @pytest.mark.parametrize(
     ("written", "read"),
-    [(b"a\nb\r\tc", "a\nb\r\tc"), (b"a\0b", "a\0b"), (b"\x1b[0m", "\x1b[0m"), (rb"C:\xyz \' \\n", "C:\\xyz \\' \\n")],
+    [
+        (b"a\nb\r\tc", "a\nb\r\tc"),
+        (b"a\0b", "a\ufffdb"),
+        (b"\x1b[0m", "\ufffd[0m"),
+        (rb"C:\xyz \' \\n", "C:\\xyz \\' \\n"),
+    ],
 )
 def test_characters_that_json_wants_escaped_do_not_make_their_page_unreadable(written, read):
     body = answer(wire(), wire(Id=2, Description="@").replace(b"@", written))
@@ -267,6 +272,14 @@ def test_characters_that_json_wants_escaped_do_not_make_their_page_unreadable(wr
     first, second = decode_search(body, ANSWERED_AT, HISTORIES.contract).records
 
     assert (first.description, second.description) == ("FAILED: Insufficient funds.", read)
+
+
+def test_a_control_character_is_in_the_raw_json_alone():
+    record = read(CoworkerInvoiceBusinessCurrencyCode="G\0P", Name="\x9b2J\x7f", Description="two\n\tlines\u200b")
+
+    assert record.coworker_invoice_business_currency_code == "G\ufffdP"
+    assert (record.name, record.description) == ("\ufffd2J\ufffd", "two\n\tlines\u200b")
+    assert b"\\u0000" in record.raw
 
 
 @pytest.mark.fault("NaN or Infinity for a number", "any answer", "warned of")

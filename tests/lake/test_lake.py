@@ -142,6 +142,7 @@ def test_a_lake_that_is_not_wholly_described_is_refused(monkeypatch, tmp_path, e
         "dbname=x password=canary host=h",
         "dbname=x PASSWORD = 'can\\'ary canary' host=h",
         "postgresql://me:canary@h:5432/x",
+        "postgresql://me:1@canary/2@h:5432/x",
     ],
 )
 def test_the_name_of_a_lake_has_no_password(address):

@@ -92,6 +92,9 @@ WORDS = [
     ("E-invoice", "SUCCESS: Facture déposée sur Chorus Pro.", False, "einvoice_succeeded", None),
     ("Invoice sent", "Invoice 17 was sent to failed@example.com.", False, "invoice_sent", None),
     ("Follow-up", "Second failure. [ref 7be10f3a91c2]", True, "own_record", None),
+    ("Follow-up", "Two. [ref 7be10f3a91c2] [ref 000000000000]", True, "own_record", None),
+    ("Follow-up", "Typed by hand. [ref 000000000000]", True, "other_problem", None),
+    (RESULT, "FAILED: Insufficient funds. [REF 000000000000]", True, "payment_failed", "insufficient_funds"),
     ("Refund", "Refund of 12.00 GBP.", False, "refund", None),
     ("Something", "new", True, "other_problem", None),
     ("Something", "new", False, "other", None),
@@ -104,6 +107,7 @@ def test_words_of_live_tenants(warehouse):
         warehouse,
         *(entry(number, number, each[1], name=each[0], is_problem=each[2]) for number, each in enumerate(WORDS)),
     )
+    warehouse.execute("insert into record.outbox (reference) values ('7be10f3a91c2')")
     model(warehouse)
     found = rows(
         warehouse,

@@ -93,6 +93,13 @@ def test_trying_shows_what_would_change_and_changes_nothing(folder):
     assert hashlib.sha256(file.read_bytes()).digest() == before
 
 
+def test_no_text_commands_the_terminal_that_shows_it():
+    told = run_here("rules", "explain", "FAILED: \x1b]0;x\x07 \u202e\x9b31m funds", "--name", "\x1b[2J", "--problem")
+
+    assert "FAILED: \ufffd]0;x \ufffd\ufffd31m funds" in told.out
+    assert not [each for each in told.out + told.err if not each.isprintable() and each != "\n"]
+
+
 def test_a_text_is_explained_by_rule_reason_and_phrase():
     told = run_here("rules", "explain", "FAILED: Insufficient funds. (e-invoice INV-3)", "--problem").out
     assert "It is payment_failed, reason insufficient_funds." in told

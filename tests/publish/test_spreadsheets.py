@@ -4,12 +4,14 @@ import codecs
 import csv
 from decimal import Decimal
 
+import duckdb
 import openpyxl
 import pytest
 
 from pipelines.errors import WrongUseError
+from pipelines.foundation.shown_text import shown_in_spreadsheet, shown_in_spreadsheet_sql
 from pipelines.publish.snapshot import open_snapshot
-from pipelines.publish.spreadsheets import escape_formula, export
+from pipelines.publish.spreadsheets import export
 
 
 @pytest.fixture
@@ -20,16 +22,26 @@ def snapshot(publish_once, tmp_path):
         yield opened
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1", "\uff1d1", "=cmd|' /C calc'!A0"]
-)
-def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
-    assert escape_formula(text) == f"'{text}"
+FORMULAS = {
+    text: f"'{text}" for text in ("=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\uff1d1", '"=1', "=cmd|' /C calc'!A0")
+}
+FORMULAS |= {
+    "paid;=1": "paid;'=1",
+    "a|+1;@b": "a|'+1;'@b",
+    "a\t\n=1": "a\t\n'=1",
+    "\t=1": "'\t'=1",
+    "\x00=1": "\ufffd=1",
+    "\r=1": "\ufffd=1",
+    "\ufeff\u200b=1": "\ufffd\ufffd=1",
+    "\x1b[31m\u202e": "\ufffd[31m\ufffd",
+} | {text: text for text in ("Payment Result", "", "1-1", "a=b", "5", "a\nb", "a; b", "\u0645\u06cc\u200c\u062e")}
 
 
-@pytest.mark.parametrize("text", ["Payment Result", "", "1-1", "a=b", "5"])
-def test_any_other_text_stays_as_it_is(text):
-    assert escape_formula(text) == text
+@pytest.mark.parametrize(("text", "shown"), FORMULAS.items())
+def test_a_text_runs_in_no_spreadsheet_with_any_delimiter_and_holds_nothing_unseen(text, shown):
+    assert shown_in_spreadsheet(text) == shown
+    found = duckdb.execute(f"select {shown_in_spreadsheet_sql('text')} from (select $text as text)", {"text": text})
+    assert found.fetchall() == [(shown,)]
 
 
 def test_csv_holds_every_row_and_no_formula(snapshot, tmp_path):

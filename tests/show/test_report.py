@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from html import escape
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from pipelines.errors import WrongUseError
 from pipelines.publish.releases import report_path
 from pipelines.settings import utc_now
-from pipelines.show.report import report, write_report
+from pipelines.show import charts
+from pipelines.show.report import drawing, report, write_report
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,12 @@ def test_it_opens_offline_without_an_error(open_page, snapshot, tmp_path):
     assert page.locator("h1").inner_text().startswith("Payment failures, ")
     assert page.locator("svg").first.is_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+def test_a_control_character_in_a_currency_does_not_end_the_program_that_draws():
+    row = {"ageing_band": "0-30", "open_amount": Decimal(3), "open_invoice_count": 1, "currency_code": "G\0P"}
+
+    assert "G\ufffdP" in drawing(charts.ageing([row], "G\0P"))
 
 
 def test_making_it_does_not_load_the_dashboards_server():
