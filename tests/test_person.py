@@ -85,7 +85,7 @@ class Account:
     def reject(self):
         """Land two records that break the contract, one of them no JSON."""
         raw = f'{{"Id": 5, "CoworkerInvoiceCoworkerId": {self.person}, "Name": "Quillfeather"'.encode()
-        rejected = [RejectedRecord(raw=each, reason="broken", id=5) for each in (raw, raw + b"}")]
+        rejected = [RejectedRecord(raw=each, reason="broken", id=one) for one, each in ((5, raw), (6, raw + b"}"))]
         with open_warehouse(self.settings) as connection, warehouse_of(self.settings).writing_alone(connection):
             land_pages(connection, ENTITIES[0], [Page([], rejected, UNTIL)], withhold)
 

@@ -21,12 +21,13 @@ _TRIES = 5
 class Step(NamedTuple):
     """An answer to land, and the window that is complete with it (None: nothing closed yet).
 
-    `left_count` is how many rows the server counts behind those of the answer.
+    `left_count` is how many rows the server counts behind those of the answer; `shown` where those of the answer lie.
     """
 
     answer: SearchAnswer
     closed: Window | None
     left_count: int = 0
+    shown: Window | None = None
 
 
 class OutsideRangeError(BrokenPromiseError):

@@ -28,13 +28,13 @@ def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_i
         if asker.is_whole(answer):
             check_seam(asker.source, asker.axis, seam, answer, asker.dialect)
         if asker.is_whole(answer) or _is_as_known(asker, window, answer, known_ids):
-            yield Step(answer, window)
+            yield Step(answer, window, shown=window)
             return
         spare = _page_count(asker, answer) + _SPARE_REQUESTS
         for _ in range(_PASSES):
             for answer, is_consistent in _pass(asker, window, answer):  # noqa: B020 - each pass goes by the newest count
                 spare -= 1
-                yield Step(answer, window if is_consistent else None)
+                yield Step(answer, window if is_consistent else None, shown=window)
                 if is_consistent:
                     return
             if spare < 0:
@@ -49,7 +49,7 @@ def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_i
 
 def _pass(asker: Asker, window: Window, answer: SearchAnswer) -> Iterator[tuple[SearchAnswer, bool]]:
     """The last page first: what vanishes meanwhile is seen twice rather than missed. Ends where the count changes."""
-    total, size, ids = answer.total_items, _size_of(asker, answer), set[int | None]()
+    total, size, ids = answer.total_items, _size_of(asker, answer), set[int]()
     # Where the last page would be full, the one behind it has to be empty.
     for page in range(total // size + 1, 0, -1):
         try:

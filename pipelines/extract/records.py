@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -51,15 +51,12 @@ class Record(msgspec.Struct, rename="pascal", forbid_unknown_fields=True, gc=Fal
 
 
 class RejectedRecord(msgspec.Struct, frozen=True):
-    """A record that breaks the contract: its raw JSON, why, and its Id where it could be read."""
+    """A record that breaks the contract: its raw JSON, why, and its Id and UpdatedOn where they could be read."""
 
     raw: bytes
     reason: str
     id: int | None
-
-
-class _Identified(msgspec.Struct, rename="pascal"):
-    id: Int64
+    updated_on: datetime | None = None
 
 
 class _Envelope(msgspec.Struct, rename="pascal"):
@@ -93,9 +90,10 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.records) + len(self.rejected)
 
     @property
-    def ids(self) -> set[int | None]:
-        """Ids of all that it sent; None among them where a rejected record's cannot be read."""
-        return {record.id for record in self.records} | {record.id for record in self.rejected}
+    def ids(self) -> set[int]:
+        """Ids of all that it sent; where one cannot be read, a negative number that stands for its content."""
+        unread = {-1 - abs(hash(record.raw)) if record.id is None else record.id for record in self.rejected}
+        return {record.id for record in self.records} | unread
 
 
 class EnvelopeError(BrokenPromiseError):
@@ -103,7 +101,6 @@ class EnvelopeError(BrokenPromiseError):
 
 
 _envelope = msgspec.json.Decoder(_Envelope, strict=False)
-_identified = msgspec.json.Decoder(_Identified, strict=False)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _YES, _NO = Raw(b"true"), Raw(b"false")
 _NOTHING = (b"null", b'""', b"false")
@@ -153,7 +150,9 @@ class Contract:
             self._settle_texts(record)
             self._check(record)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, RecursionError) as error:
-            return RejectedRecord(raw=raw, reason=str(error), id=_id_of(raw))
+            at: datetime | None = _field(raw, "UpdatedOn", datetime)
+            at = at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+            return RejectedRecord(raw=raw, reason=str(error), id=_field(raw, "Id", Int64), updated_on=at)
         record.raw = raw
         return record
 
@@ -250,10 +249,11 @@ def _decode_envelope(body: bytes) -> _Envelope:
         return _envelope.decode(repaired(body))
 
 
-def _id_of(raw: bytes) -> int | None:
+def _field(raw: bytes, name: str, kind: Any) -> Any:  # noqa: ANN401 - an annotated type, and its value
+    """A field of a record that breaks the contract; None where it cannot be read."""
     try:
-        return _identified.decode(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(_fields.decode(raw)[name], type=kind, strict=False)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

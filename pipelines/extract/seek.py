@@ -6,8 +6,8 @@ that of its last row is complete. No answer depends on another, so nothing can f
 
 Where the rows received do not prove the order yet, the range is cut just before the last of them: what lies before is
 complete if the server then counts as many rows fewer as were seen there, and else it is asked for by itself. Where rows
-come unsorted the range is halved until an answer holds all of it. A minute that fills a page is cut out, and read by Id
-(`dense_minute`).
+come unsorted, or none can be read, the range is halved until an answer holds all of it. A minute that fills a page is
+cut out, and read by Id (`dense_minute`).
 """
 
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def seek(
             onward.append(_Task(task.unproved, task.unproved_seam))
         closed = Window(start, until)
         left_count = 0 if asker.is_whole(answer) else answer.total_items - answer.record_count
-        yield Step(answer, None if closed.is_empty else closed, left_count)
+        yield Step(answer, None if closed.is_empty else closed, left_count, _shown(asker, task.window, answer))
         todo += reversed(onward)
 
 
@@ -105,6 +105,9 @@ def _onward(asker: Asker, task: _Task, answer: SearchAnswer) -> tuple[datetime, 
     """Up to when a full page is complete, and what to ask next, in the order of time."""
     axis, dialect, window = asker.axis, asker.dialect, task.window
     instants = known_instants(axis, answer)
+    if not instants:
+        is_dense = window.span == MINUTE
+        return window.start, [_Task(part, _rows_in(part, task.seam), is_dense=is_dense) for part in split(window, 2)]
     is_sorted, climbs = is_sorted_by(axis, answer, instants), ascents_in(instants)
     until = window.start
     bound = floor_minute(complete_until(answer, instants, dialect))
@@ -126,6 +129,14 @@ def _onward(asker: Asker, task: _Task, answer: SearchAnswer) -> tuple[datetime, 
     if until >= min(last, window.end):
         return until, [_Task(rest, seam)]
     return until, _before_and_after(axis, _cut_at(last, rest), rest, answer, seam)
+
+
+def _shown(asker: Asker, window: Window, answer: SearchAnswer) -> Window:
+    """Where the rows of an answer lie: in an ascending page, none after the minute of the last but what comes again."""
+    instants = known_instants(asker.axis, answer)
+    if asker.is_whole(answer) or not instants:
+        return window
+    return Window(window.start, min(window.end, floor_minute(max(instants)) + MINUTE))
 
 
 def _around(minute: datetime, window: Window, seam: tuple[KnownRow, ...]) -> list[_Task]:

@@ -23,7 +23,9 @@ class ArrowStream:
     """A frame as DuckDB takes it: through Arrow's C stream and nothing else."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
+        # Without rows polars names addresses where no buffer is, and Arrow complains on stderr of their alignment; the
+        # head of a row has buffers.
+        self._frame = frame if frame.height else frame.clear(1).head(0)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Arrow's protocol for handing over a table."""

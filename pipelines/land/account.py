@@ -51,8 +51,10 @@ def require_same(connection: duckdb.DuckDBPyConnection, source: Source, records:
         return
     known = _some_rows(connection, entity)
     for key, row_id, created_on in known:
-        found = source.search(Filters(keys=(key,)), size=1000).records
-        if any((record.id, record.created_on) == (row_id, created_on) for record in found):
+        found = source.search(Filters(keys=(key,)), size=1000)
+        if any((record.id, record.created_on) == (row_id, created_on) for record in found.records):
+            return
+        if any(record.id == row_id for record in found.rejected):  # that it cannot be read is told elsewhere
             return
     if known:
         raise AnotherAccountError(

@@ -8,6 +8,7 @@ from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.looking_up import look_up
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
 from pipelines.land.refresh import windows_to_refresh
+from pipelines.land.set_aside import require_pages_read
 
 
 def catch_up(pull: Pull, history: Window, lookback: timedelta) -> None:
@@ -16,6 +17,8 @@ def catch_up(pull: Pull, history: Window, lookback: timedelta) -> None:
     read_newest(pull, history, lookback)
     read_further_axes(pull, history, lookback)
     look_up(pull, _keys_to_read_again(pull))
+    pull.settle_set_aside(history.end)
+    require_pages_read(pull.connection, pull.entity)
 
 
 def read_newest(pull: Pull, history: Window, lookback: timedelta) -> None:

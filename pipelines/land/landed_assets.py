@@ -33,6 +33,7 @@ from pipelines.land.pull_settings import history_until, lookback_of, pull_for
 from pipelines.land.reconcile import reconcile_covered
 from pipelines.land.retries import retried_by_tag
 from pipelines.land.runs import recorded_run
+from pipelines.land.set_aside import require_pages_read
 from pipelines.land.status import Status, read_status
 from pipelines.land.total_count import land_missed
 from pipelines.land.warehouse import LANDING, open_warehouse
@@ -178,9 +179,11 @@ def landed_assets(
                 if history.start in partitions:
                     _close_empty_years(pull, settings, clock)
                 pull.read(UPDATED_ON, _windows(connection, settings, history, config, partitions))
+                pull.settle_set_aside(history.end)
                 if history.end in partitions:
                     read_further_axes(pull, history, lookback_of(settings))
                     land_missed(pull, history)
+                require_pages_read(connection, ENTRIES)
             state = read_status(connection, ENTRIES, history.start, None, clock())
             landed = landed_by(pull, client)
             tell(landed)

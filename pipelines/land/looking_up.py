@@ -13,21 +13,21 @@ from pipelines.extract.records import SearchAnswer
 from pipelines.land.pull import Pull
 
 
-def look_up(pull: Pull, keys: Iterable[int]) -> set[int | None]:
+def look_up(pull: Pull, keys: Iterable[int]) -> set[int]:
     """Land the records with these keys; returns the Ids that the API lists.
 
     It need not find as many at once as are named: what it left out is asked for again as long as that finds more, and
     one by one where it takes no list. Raises IgnoredFilterError, and what the client raises.
     """
-    listed: set[int | None] = set()
+    listed: set[int] = set()
     missing, most = sorted(set(keys)), pull.entity.lookup.most_keys
     while missing:
-        found: set[int | None] = set()
+        found: set[int] = set()
         try:
             for start in range(0, len(missing), most):
                 for answer in _answers(pull, missing[start : start + most]):
                     found |= {pull.entity.key(record) for record in answer.records}
-                    found |= {record.id for record in answer.rejected}
+                    found |= {record.id for record in answer.rejected if record.id is not None}
                     listed |= answer.ids
                     _take_back_in_time(pull, answer)
                     pull.land(UPDATED_ON, Step(answer, None))

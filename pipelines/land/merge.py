@@ -15,6 +15,7 @@ import polars as pl
 
 from pipelines.extract.entity import Entity
 from pipelines.extract.records import Record, RejectedRecord
+from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.foundation.frames import FRAME_TYPES, INSTANT, readable
 from pipelines.land.entity_tables import field_types, merge_sql
 from pipelines.land.erased_people import Eraser, Withhold, account_key, erased_hashes, keyed_hash, withhold_all
@@ -39,11 +40,16 @@ class RowCounts(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What one answer says, and when it said so."""
+    """What one answer says, and when it said so.
+
+    `shown` are the minutes of UpdatedOn that its records lie in, if known; `is_full` says that it may not be all.
+    """
 
     records: Sequence[Record]
     rejected: Sequence[RejectedRecord]
     seen_at: datetime
+    shown: Window | None = None
+    is_full: bool = False
 
 
 @dataclass
@@ -84,13 +90,13 @@ def land_pages(
     pages = _without_erased_people(connection, entity, pages, withhold)
     counts = RowCounts()
     rows = _Rows()
-    rejected: list[tuple[RejectedRecord, datetime]] = []
+    rejected: list[tuple[RejectedRecord, Page]] = []
     for page in pages:
         if not rows.take(page):
             counts += _land(connection, entity, rows)
             rows = _Rows()
             rows.take(page)
-        rejected += [(record, page.seen_at) for record in page.rejected]
+        rejected += [(record, page) for record in page.rejected]
     counts += _land(connection, entity, rows)
     if rejected:
         with readable(connection, rejected_page=_rejected_frame(entity, rejected)):
@@ -107,10 +113,9 @@ def _without_erased_people(
     key = account_key(connection)
     eraser = Eraser(key, lambda person: keyed_hash(key, person) in erased, withhold)
     return [
-        Page(
-            eraser.without_people(entity, page.records),
-            [eraser.without_person(entity, rejected) for rejected in page.rejected],
-            page.seen_at,
+        page._replace(
+            records=eraser.without_people(entity, page.records),
+            rejected=[eraser.without_person(entity, rejected) for rejected in page.rejected],
         )
         for page in pages
     ]
@@ -176,17 +181,30 @@ def _instants(values: Iterable[datetime | None]) -> pl.Series:
     return pl.Series(microseconds, dtype=pl.Int64).cast(INSTANT)
 
 
-def _rejected_frame(entity: Entity, rejected: Sequence[tuple[RejectedRecord, datetime]]) -> pl.DataFrame:
+def _rejected_frame(entity: Entity, rejected: Sequence[tuple[RejectedRecord, Page]]) -> pl.DataFrame:
+    """A row a record: those of one Id, or without one of the same content, are one record."""
+    ranges = [_range_of(record, page) for record, page in rejected]
     frame = pl.DataFrame(
         {
             "entity": entity.name,
             "id": pl.Series([record.id for record, _ in rejected], dtype=pl.Int64),
             "reason": [record.reason for record, _ in rejected],
             "raw": [record.raw.decode(errors="replace") for record, _ in rejected],
-            "seen_at": _instants([seen_at for _, seen_at in rejected]),
+            "seen_at": _instants([page.seen_at for _, page in rejected]),
+            "from_at": _instants([window and window.start for window in ranges]),
+            "to_at": _instants([window and window.end for window in ranges]),
+            "fills_page": [page.is_full and not page.records for _, page in rejected],
         }
     )
-    return frame.unique("raw", keep="first", maintain_order=True)
+    return frame.unique(pl.coalesce(pl.col("id").cast(pl.String), "raw"), keep="last", maintain_order=True)
+
+
+def _range_of(record: RejectedRecord, page: Page) -> Window | None:
+    """The minutes to read again for a record: its own where it tells one that can be."""
+    at = record.updated_on
+    if at is None or (page.shown and at not in Window(page.shown.start, page.shown.end + MINUTE)):
+        return page.shown
+    return Window(floor_minute(at), floor_minute(at) + MINUTE)
 
 
 def _json_text(value: msgspec.Raw) -> str | None:

@@ -16,12 +16,13 @@ from pipelines.extract.records import Record, SearchAnswer
 from pipelines.extract.seam import ShiftedFilterError
 from pipelines.extract.seek import first_instant, seek, seek_with_seam
 from pipelines.extract.side_by_side import side_by_side
-from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, split
+from pipelines.extract.windows import MINUTE, Window, floor_minute, gaps, merge, split
 from pipelines.foundation.transactions import transaction
 from pipelines.land import ledger
 from pipelines.land.account import require_same
 from pipelines.land.erased_people import Withhold, withhold_all
 from pipelines.land.merge import Page, RowCounts, land_pages
+from pipelines.land.set_aside import due_ranges, settle
 from pipelines.land.warehouse import WritingAlone
 from pipelines.settings import Clock
 
@@ -135,9 +136,9 @@ class Pull:
         answers = [step.answer for step in steps]
         self._require_same_account(record for answer in answers for record in answer.records)
         with self.writing_alone(self.connection):
-            pages = [Page(answer.records, answer.rejected, self._seen_at(answer)) for answer in answers]
+            pages = [self._page(axis, step) for step in steps]
             self.report.rows += land_pages(self.connection, self.entity, pages, self.withhold)
-            for answer, closed, _ in steps:
+            for answer, closed, *_ in steps:
                 if closed:
                     # What is younger than the settling time, by any clock, could still get company.
                     now = self._dated(answer)
@@ -153,11 +154,16 @@ class Pull:
                         closed_at=now,
                     )
         self.report.answer_count += len(answers)
-        for answer, _, left_count in steps:
+        for answer, _, left_count, _ in steps:
             at = self._dated(answer)
             self.report.answered_at = max(at, self.report.answered_at or at)
             self.report.first_answered_at = self.report.first_answered_at or at
             self.report.remaining_count = max(self.report.remaining_count - answer.record_count, left_count)
+
+    def _page(self, axis: Axis, step: Step) -> Page:
+        answer, shown = step.answer, step.shown if axis is UPDATED_ON else None
+        is_full = answer.record_count >= min(self.page_size, answer.page_size)
+        return Page(answer.records, answer.rejected, self._seen_at(answer), shown, is_full)
 
     def believed_at(self, answer: SearchAnswer) -> datetime:
         """When an answer was given: its `Date`, unless this machine's clock or a row of the answer contradicts it."""
@@ -180,6 +186,12 @@ class Pull:
             report.seen_until = min(seen_until, at + _AHEAD_OF_OURS) if seen_until else at
         report.seen_until = max(report.seen_until, at)
         return report.seen_until
+
+    def settle_set_aside(self, now: datetime) -> None:
+        """After reading: what became of the records that had been set aside in the minutes read."""
+        read = [window for axis, window in self.report.windows if axis is UPDATED_ON]
+        with self.writing_alone(self.connection):
+            settle(self.connection, self.entity, read, self.report.first_answered_at, now)
 
     def _require_same_account(self, records: Iterable[Record] = ()) -> None:
         """Before anything of another account is landed, or closed on its word."""
@@ -243,9 +255,11 @@ def planned_windows(
     lookback: timedelta,
     page_size: int,
 ) -> list[Window]:
-    """What a sync of an entity's `history` has to pull now, by the ledger and the lookback."""
+    """What a sync of an entity's `history` has to pull now, by the ledger, the lookback, and what was set aside."""
     newest = ledger.newest_row_at(connection, entity, axis, page_size)
-    return ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback, newest)
+    planned = ledger.windows_to_pull(history, ledger.closed_windows(connection, entity, axis), lookback, newest)
+    again = due_ranges(connection, entity, history.end, page_size) if axis is UPDATED_ON else []
+    return merge([*planned, *(window.meet(history) for window in again)])
 
 
 def _known_part(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, window: Window) -> Window:

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.extract.axes import UPDATED_ON, Axis
-from pipelines.extract.checked_answers import Step
 from pipelines.extract.order import Dialect
 from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
@@ -184,12 +183,12 @@ def worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Iterat
     return differing(pieces, own, count, pull.page_size)
 
 
-def list_window(pull: Pull, axis: Axis, window: Window) -> set[int | None]:
+def list_window(pull: Pull, axis: Axis, window: Window) -> set[int]:
     """Land what a window holds, closing nothing; its Ids."""
-    listed: set[int | None] = set()
+    listed: set[int] = set()
     for step in seek(pull.source, axis, window, Dialect(pull.page_size)):
         listed |= step.answer.ids
-        pull.land(axis, Step(step.answer, None))
+        pull.land(axis, step._replace(closed=None))
         pull.on_step(pull.report)
     return listed
 
@@ -216,7 +215,7 @@ def _read_unsettled(pull: Pull) -> None:
     """Land what moved to the minutes that are too new to be closed, so that nobody takes it for gone."""
     end = ledger.closed_windows(pull.connection, pull.entity, UPDATED_ON)[-1].end
     for step in seek(pull.source, UPDATED_ON, Window(end, end + FAR_AHEAD), Dialect(pull.page_size)):
-        pull.land(UPDATED_ON, Step(step.answer, None))
+        pull.land(UPDATED_ON, step._replace(closed=None))
 
 
 def _live(pull: Pull, suspects: set[Suspect]) -> set[Suspect]:

@@ -12,10 +12,12 @@ from pipelines.extract.entity import Entity
 from pipelines.extract.windows import Window, gaps
 from pipelines.land import ledger
 from pipelines.land.entity_tables import for_entity
+from pipelines.land.set_aside import IS_GIVEN_UP
 
 STALE_AFTER = timedelta(hours=36)
 # Figures are built and published within minutes of what they are made from.
 _UNPUBLISHED_FOR = timedelta(hours=2)
+_MOST_NAMED = 10
 
 
 class LastRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     Instants are UTC. `covered_until` is the end of what is closed without a gap from its beginning; `gaps` are the
     [from, to) pairs between the start of the history and the newest closed minute, the `open_minutes` among them those
     that never read consistently. Lateness is `first_seen_at - updated_on` in minutes over the entries first seen in
-    the last 30 days after the first run. `alarms` are the warnings that somebody should be woken for.
+    the last 30 days after the first run. Of the `rejected_count` records set aside `given_up_count` are not read again
+    by themselves. `alarms` are the warnings that somebody should be woken for.
     """
 
     history_start: datetime
@@ -52,6 +55,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
     deleted_count: int
     rejected_count: int
+    given_up_count: int
     newest_row_at: datetime | None
     median_lateness_minutes: float | None
     greatest_lateness_minutes: float | None
@@ -76,7 +80,7 @@ def read_status(
     missing = gaps([known], closed) if known else []
     live, deleted, newest = _one(connection, entity, _ROWS)
     median_lateness, greatest_lateness = _one(connection, entity, _LATENESS)
-    (rejected,) = _one(connection, entity, "select count(*) from land.rejected_records where entity = $entity")
+    rejected, given_up, reason, given_up_ids = _one(connection, entity, _SET_ASIDE)
     (reconciled_at,) = _one(
         connection, entity, "select max(reconciled_at) from land.reconciliations where entity = $entity"
     )
@@ -85,6 +89,8 @@ def read_status(
     open_minutes = [at.astimezone(UTC) for (at,) in unread if any(at in gap for gap in missing)]
     (unpublished_since,) = _all(connection, entity, _UNPUBLISHED, published_at=published_at)[0]
     alarms = list(_alarms(closed, last_run, published_at, _utc(unpublished_since), now))
+    if given_up:
+        alarms.append(_given_up(given_up, reason, given_up_ids))
     return Status(
         history_start=history_start,
         covered_from=closed[0].start if closed else None,
@@ -94,13 +100,14 @@ def read_status(
         row_count=live,
         deleted_count=deleted,
         rejected_count=rejected,
+        given_up_count=given_up,
         newest_row_at=_utc(newest),
         median_lateness_minutes=median_lateness,
         greatest_lateness_minutes=greatest_lateness,
         last_run=last_run,
         reconciled_at=_utc(reconciled_at),
         published_at=published_at,
-        warnings=[*alarms, *_warnings(missing, open_minutes, rejected, last_run)],
+        warnings=[*alarms, *_warnings(missing, open_minutes, rejected - given_up, last_run)],
         alarms=alarms,
     )
 
@@ -121,6 +128,15 @@ where
     first_seen_at > (select min(ended_at) from land.runs where entity = $entity)
     and first_seen_at > (select max(seen_at) from land.entity_rows) - interval 30 days
 """
+_SET_ASIDE = f"""
+select
+    count(*),
+    count(*) filter (where {IS_GIVEN_UP}),
+    any_value(reason) filter (where {IS_GIVEN_UP}),
+    list(id order by id) filter (where {IS_GIVEN_UP} and id is not null)
+from land.rejected_records
+where entity = $entity
+"""  # noqa: S608 - our own words
 _UNPUBLISHED = "select min(first_seen_at) from land.entity_rows where first_seen_at > $published_at"
 _OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs where entity = $entity order by minute"
 
@@ -171,6 +187,16 @@ def _alarms(
         )
 
 
+def _given_up(count: int, reason: str, ids: list[int] | None) -> str:
+    named = ", ".join(map(str, (ids or [])[:_MOST_NAMED]))
+    more = " and others" if count > len((ids or [])[:_MOST_NAMED]) else ""
+    return (
+        f"{count} records were given up, for they never kept the API's contract ({reason}; Ids {named or 'unknown'}"
+        f"{more}), and are in no figure: save them in Nexudus once more, or tell its support; once they read well, the "
+        "next sync has them. All are in land.rejected_records."
+    )
+
+
 def _warnings(
     missing: list[Window], open_minutes: list[datetime], rejected: int, last_run: LastRun | None
 ) -> Iterator[str]:
@@ -179,6 +205,6 @@ def _warnings(
     if open_minutes:
         yield f"{len(open_minutes)} minutes never read consistently and stay open; each sync tries them again."
     if rejected:
-        yield f"{rejected} records broke the API's contract: see land.rejected_records in the warehouse."
+        yield f"{rejected} records broke the API's contract and are in no figure; later syncs read them again."
     if last_run and last_run.outcome != "done":
         yield f"The last run did not end well ({last_run.outcome or 'it was killed, or is still under way'})."

@@ -8,7 +8,7 @@ from typing import Literal
 from pipelines.extract.axes import EVERYTHING, Filters
 from pipelines.extract.entity import Entity
 from pipelines.extract.histories import HISTORIES, HistoryRecord
-from pipelines.extract.records import SearchAnswer
+from pipelines.extract.records import RejectedRecord, SearchAnswer
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 FilterEnd = Literal["second", "minute", "whole minute", "exclusive"]
@@ -25,7 +25,8 @@ class MovingTable:
 
     `halves_sizes`: at times a page is half as large as asked for. `shows_null`: rows that never changed show no
     UpdatedOn, and the filter takes their CreatedOn. `claims_all_rate`: how often a page says that it is the last and
-    counts what it holds; `empty_rate`: how often an answer to a range holds and counts nothing.
+    counts what it holds; `empty_rate`: how often an answer to a range holds and counts nothing. `unreadable_every`: of
+    how many rows one cannot be read, not even its Id.
     """
 
     rows: dict[int, datetime]
@@ -45,6 +46,7 @@ class MovingTable:
     shows_null: bool = False
     claims_all_rate: float = 0.0
     empty_rate: float = 0.0
+    unreadable_every: int = 0
     entity: Entity = HISTORIES
 
     def __post_init__(self):
@@ -70,9 +72,10 @@ class MovingTable:
         chosen = hits[(page - 1) * size : page * size]
         if self.rng.random() < self.claims_all_rate:
             hits = hits[: page * size]
+        unreadable = [i for i in chosen if self.unreadable_every and i % self.unreadable_every == 0]
         return SearchAnswer(
-            records=[self.record(i) for i in chosen],
-            rejected=[],
+            records=[self.record(i) for i in chosen if i not in unreadable],
+            rejected=[RejectedRecord(f"{i} {self.rows[i]}".encode(), "broken", None) for i in unreadable],
             page=page,
             page_size=size,
             total_items=len(hits),

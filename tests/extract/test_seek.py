@@ -1,7 +1,7 @@
 """A pull of a moving table is exact, or says that it is not."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -29,6 +29,9 @@ def pull(table, window, page_size, landed, seam=()):
         for record in step.answer.records:
             if record.id not in landed or landed[record.id] <= record.updated_on:
                 landed[record.id] = record.updated_on
+        for rejected in step.answer.rejected:
+            row_id, _, updated = rejected.raw.decode().partition(" ")
+            landed[int(row_id)] = max(landed.get(int(row_id), EPOCH), datetime.fromisoformat(updated))
         if step.closed:
             closed.append(step.closed)
     return closed, dialect
@@ -47,7 +50,7 @@ rows = st.one_of(
 
 def tables(changes):
     return st.builds(
-        lambda seconds, seed, end, order, largest, shuffles, halves, nulls, claims_all, moving: MovingTable(
+        lambda seconds, seed, end, order, largest, shuffles, halves, nulls, claims_all, unreadable, moving: MovingTable(
             rows={i: at(s) for i, s in enumerate(seconds)},
             now=EPOCH + timedelta(days=31),
             rng=random.Random(seed),
@@ -58,6 +61,7 @@ def tables(changes):
             halves_sizes=halves,
             shows_null=nulls,
             claims_all_rate=claims_all,
+            unreadable_every=unreadable,
             changes_between=moving,
         ),
         rows,
@@ -69,6 +73,7 @@ def tables(changes):
         st.booleans(),
         st.booleans(),
         st.sampled_from([0, 0, 0.2, 1]),
+        st.sampled_from([0, 0, 0, 1, 2, 5]),
         changes,
     )
 

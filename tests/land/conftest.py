@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from account_synced import SyncedAccount
 from tested_warehouse import empty_warehouse, new_warehouse
 
 from pipelines.extract.client import NexudusClient
@@ -66,3 +67,13 @@ def histories_of(settings_for: Callable[..., Settings]) -> Iterator[Callable[...
             return EntitySource(client, settings, HISTORIES)
 
         yield connect
+
+
+@pytest.fixture
+def landed(
+    warehouse: duckdb.DuckDBPyConnection,
+    sandbox: Sandbox,  # noqa: F811 - the fixture
+    histories_of: Callable[..., EntitySource],
+) -> SyncedAccount:
+    """The sandbox's account, and the warehouse that it is synced into."""
+    return SyncedAccount(warehouse, sandbox, histories_of(sandbox))

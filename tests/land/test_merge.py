@@ -239,7 +239,7 @@ def test_a_broken_record_is_set_aside_once_with_its_reason_and_the_others_land(w
     land_at_once(warehouse, [answer([broken], 1), answer([broken], 2)])
 
     assert rows(warehouse, "id") == [(1,), (3,)]
-    ((row_id, reason, raw, seen_at),) = rows(warehouse, "id, reason, raw, seen_at", "land.rejected_records")
+    ((row_id, reason, raw, seen_at),) = rows(warehouse, "id, reason, raw, first_seen_at", "land.rejected_records")
     assert (row_id, raw, seen_at) == (2, broken.decode(), at(0))
     assert "UpdatedOn" in reason
 
@@ -249,7 +249,7 @@ def test_a_broken_record_that_comes_twice_at_once_is_set_aside_once(warehouse):
 
     land_at_once(warehouse, [answer([broken], 1), answer([broken], 2)])
 
-    assert rows(warehouse, "id, seen_at", "land.rejected_records") == [(2, at(1))]
+    assert rows(warehouse, "id, seen_at", "land.rejected_records") == [(2, at(2))]
 
 
 def test_a_deleted_row_that_returns_loses_the_mark_and_an_old_sight_of_it_does_not_bring_it_back(warehouse):

@@ -1,60 +1,18 @@
 """What no incremental reading would meet again is found by one count of everything, at the next sync."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
+from account_synced import PAGE
 
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.histories import HISTORIES
-from pipelines.extract.windows import MINUTE, Window, floor_minute
 from pipelines.land import ledger
-from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
 from pipelines.land.reconcile import reconcile
-from pipelines.land.total_count import land_missed
 from pipelines.sandbox.operators import make_operator
-
-PAGE = 50
 
 
 @pytest.fixture
 def sandbox_operator():
     return make_operator(size=2400, months=6)
-
-
-class Warehouse:
-    def __init__(self, connection, sandbox, source):
-        self.connection, self.sandbox, self.source = connection, sandbox, source
-        self.run_count = 0
-
-    def sync(self):
-        """What the landing asset does; how many questions it took."""
-        self.run_count += 1
-        asked = self.sandbox.requests.data_count
-        pull, history = self.pull(), self.history()
-        close_before_first_entry(pull, history)
-        windows = planned_windows(self.connection, HISTORIES, UPDATED_ON, history, lookback=60 * MINUTE, page_size=PAGE)
-        pull.read(UPDATED_ON, windows)
-        land_missed(pull, history)
-        return self.sandbox.requests.data_count - asked
-
-    def pull(self):
-        return Pull(self.connection, self.source, page_size=PAGE, run_id=f"run {self.run_count}", settle=5 * MINUTE)
-
-    def history(self):
-        return Window(datetime(2012, 1, 1, tzinfo=UTC), floor_minute(self.sandbox.clock.now_at()) - 5 * MINUTE)
-
-    def lacks(self):
-        """Ids that the API has and that are not here."""
-        ids = self.connection.execute("select id from land.coworker_invoice_histories").fetchall()
-        return {row["Id"] for row in self.sandbox.store.truth()} - {one for (one,) in ids}
-
-    def passes(self, **time):
-        self.sandbox.clock.advance(timedelta(**time))
-
-
-@pytest.fixture
-def landed(warehouse, sandbox, histories_of):
-    return Warehouse(warehouse, sandbox, histories_of(sandbox))
 
 
 def show_another_business(landed, count=30):
