@@ -170,7 +170,7 @@ def status(
     from pipelines.land.status import read_status  # noqa: PLC0415 - see demo
     from pipelines.land.warehouse import open_warehouse, warehouse_of  # noqa: PLC0415 - see demo
     from pipelines.model import wording_warnings  # noqa: PLC0415 - see demo
-    from pipelines.publish import releases  # noqa: PLC0415 - see demo
+    from pipelines.publish import bucket, releases  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
 
     settings = load_settings()
@@ -184,7 +184,7 @@ def status(
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
         invoices = invoice_state(connection, settings)
         unknown_words = list(wording_warnings.warnings(connection))
-    changed = [*filter(None, [releases.change_since(published)])]
+    changed = [*filter(None, [releases.change_since(published), bucket.trouble(settings)])]
     state = msgspec.structs.replace(
         state,
         invoices=invoices.sentence,

@@ -145,6 +145,19 @@ class Settings(BaseSettings):
     analytics: FilePath | None = None
     """The published file; `analytics.duckdb` in the data directory unless set."""
 
+    kept_releases: Annotated[Count, Field(ge=1)] = 3
+    """Number of releases of the published file that are kept, here and in the bucket."""
+    publish_to: str | None = None
+    """Bucket that gets each release too: `s3://bucket/folder`, `gs://…`, `az://…`, R2's `https://…`, `file:///folder`."""
+    publish_endpoint: str | None = None
+    """Address of an S3-compatible store that is not AWS."""
+    publish_region: str | None = None
+    """Region of the bucket, where it is not us-east-1."""
+    publish_key_id: SecretStr | None = None
+    """Access key (Azure: the account's name) of the bucket; without it AWS_…, GOOGLE_… or AZURE_… variables count."""
+    publish_secret: SecretStr | None = None
+    """Secret key that belongs to it (Azure: key of the account)."""
+
     page_size: Annotated[Count, Field(ge=1)] = 1000
     """Records per request; where the server answers with a smaller page, that size is used."""
     requests_per_minute: Count = 120
@@ -253,6 +266,16 @@ class Settings(BaseSettings):
     def _folder_or_store(cls, path: str | None) -> str | None:
         return re.sub("^~/", f"{Path.home()}/", path) if path else None
 
+    @field_validator("publish_to")
+    @classmethod
+    def _bucket(cls, address: str | None) -> str | None:
+        bucket = r"((s3|gs|az|file)://|https://\w+\.r2\.cloudflarestorage\.com/)[^?@]+"
+        if address and not re.fullmatch(bucket, address):
+            raise ValueError(
+                "must be s3://bucket/folder, gs://…, az://…, file:///folder or R2's https://… and a bucket"
+            )
+        return address.rstrip("/") if address else None
+
     @model_validator(mode="after")
     def _lake_is_complete(self) -> Self:
         if (self.warehouse or "").startswith("ducklake:postgres:") and not self.lake_data_path:
@@ -284,7 +307,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Self:
-        for name in ("base_url", "lake_s3_endpoint", "alert_webhook_url", "heartbeat_url"):
+        for name in ("base_url", "lake_s3_endpoint", "publish_endpoint", "alert_webhook_url", "heartbeat_url"):
             value = getattr(self, name) or ""
             address = value.get_secret_value() if isinstance(value, SecretStr) else value
             if not self.allow_plain_http and _is_plain_to_others(address):

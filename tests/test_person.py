@@ -26,6 +26,7 @@ from pipelines.model.sql_models import load_models
 from pipelines.model.withholding import withhold
 from pipelines.orchestrate.dagster_internals import forget_runs
 from pipelines.orchestrate.in_process import instance_template
+from pipelines.publish import bucket, releases
 from pipelines.publish.analytics import publish
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
@@ -58,6 +59,7 @@ class Account:
             requests_per_minute=0,
             requests_per_hour=0,
             request_spacing_ms=0,
+            publish_to=f"file://{folder / 'bucket'}",
             **new_warehouse(folder, kind),
         )
         self.invoice = next(one.invoice for one in sandbox.store.by_id.items if one.is_problem)
@@ -94,6 +96,8 @@ class Account:
         with open_warehouse(self.settings) as connection:
             told = self.settings.model_copy(update={"publish_personal_data": True})
             assert person_verbs.build_and_publish(told, connection) == []
+            releases.report_path(self.settings.analytics_path).touch()
+            assert bucket.upload(told) is None
             assert self.canaries()  # so that no search below can succeed by not finding anything ever
             publish(connection, load_models(), self.settings.analytics_path, personal_data=False)
         person_verbs.publish_the_rest(self.settings)

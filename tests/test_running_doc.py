@@ -15,11 +15,11 @@ import duckdb
 import pytest
 from command_line import run_here
 
-from pipelines.publish import releases
+from pipelines.publish import bucket, releases
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.sandbox.tokens import User
-from pipelines.settings import utc_now
+from pipelines.settings import load_settings, utc_now
 
 PAGE = (Path(__file__).parents[1] / "docs" / "running.md").read_text(encoding="utf-8")
 BACK_UP, RESTORE, CHANGE_LOGIN = re.findall(r"```bash\n(.*?)```", PAGE.partition("## Recipes")[2], re.DOTALL)
@@ -65,6 +65,7 @@ def synced(tmp_path_factory, tenant, calls):
             "NEXUDUS_DATA_DIR": str(folder / "data"),
             "NEXUDUS_REQUEST_SPACING_MS": "0",
             "NEXUDUS_HEARTBEAT_URL": calls[0],
+            "NEXUDUS_PUBLISH_TO": f"file://{folder / 'bucket'}",
             "DAGSTER_HOME": str(folder / "data" / "dagster"),
         }.items():
             on.setenv(name, value)
@@ -147,23 +148,46 @@ def test_lines_are_json_where_a_collector_wants_them(synced, monkeypatch):
     assert (line["level"], "NEXUDUS_PASSWORD" in line["message"]) == ("error", True)
 
 
-def test_a_backup_is_restored_elsewhere_and_reads_nothing_twice(synced, monkeypatch):
+@pytest.fixture(scope="module")
+def restored(synced, calls):
+    """A backup restored elsewhere and synced there, while the bucket takes nothing: what was run, and where to."""
+    bucket_folder, elsewhere = synced.parent / "bucket", synced.parent / "moved"
     done = shell(BACK_UP)
     assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as on:
+        on.setenv("NEXUDUS_DATA_DIR", str(elsewhere))
+        on.setenv("DAGSTER_HOME", str(elsewhere / "dagster"))
+        unpacking, _, commands = RESTORE.partition("\n")
+        done = shell(unpacking)
+        assert done.returncode == 0, done.stderr
+        aside = bucket_folder.rename(synced.parent / "aside")
+        bucket_folder.write_bytes(b"no folder any more")
+        beats = len(calls[1])
+        # In this process: Dagster's record of runs on disk takes most of the time of a small sync.
+        ran = [run_here(*command.split()[1:]) for command in commands.split("&&")]
+        ran.append(run_here("status", "--check"))
+        assert len(calls[1]) == beats  # readers of the bucket wait in vain
+        bucket_folder.unlink()
+        aside.rename(bucket_folder)
+        assert bucket.upload(load_settings()) is None
+        ran.append(run_here("status", "--check"))
+    return ran, elsewhere
+
+
+def test_a_backup_is_restored_elsewhere_and_reads_nothing_twice(restored):
+    (status, sync, _, checked), folder = restored
     assert Path("nexudus-backup.tar.gz").stat().st_mode & 0o077 == 0
-    monkeypatch.setenv("NEXUDUS_DATA_DIR", str(synced.parent / "moved"))
-    monkeypatch.setenv("DAGSTER_HOME", str(synced.parent / "moved" / "dagster"))
+    assert (status.code, sync.code, checked.code) == (0, 0, 0)
+    assert re.search(r": 0 new, 0 changed", sync.out)
+    assert (folder / "analytics.duckdb").stat().st_mode & 0o777 == 0o600
 
-    unpacking, _, commands = RESTORE.partition("\n")
-    done = shell(unpacking)
-    assert done.returncode == 0, done.stderr
-    # In this process: Dagster's record of runs on disk takes most of the time of a small sync.
-    ran = [run_here(*command.split()[1:]) for command in commands.split("&&")]
 
-    assert [(one.code, one.err) for one in ran] == [(0, ""), (0, "")]
-    assert re.search(r": 0 new, 0 changed", ran[-1].out)
-    assert (synced.parent / "moved" / "analytics.duckdb").stat().st_mode & 0o777 == 0o600
-    assert run_here("status", "--check").code == 0
+def test_an_upload_that_fails_is_told_and_stops_no_sync(restored, synced):
+    (_, sync, checked, _), folder = restored
+    assert "Published" in sync.out
+    assert (checked.code, checked.err) == (1, sync.err)
+    assert sync.err.startswith("Release 2 is not in file://")
+    assert (synced.parent / "bucket" / "analytics.duckdb").read_bytes() == (folder / "analytics.duckdb").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from pipelines.errors import BrokenPromiseError, WrongUseError
+from pipelines.errors import BrokenPromiseError, TryAgainLaterError, WrongUseError
 from pipelines.land.erasing import Held, erase_person, held_of
 from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.model.building import build_all
@@ -16,7 +16,7 @@ from pipelines.model.sql_models import load_models
 from pipelines.model.withholding import withhold
 from pipelines.orchestrate.dagster_internals import forget_runs
 from pipelines.orchestrate.in_process import dagster_instance, use_dagster_home
-from pipelines.publish import releases
+from pipelines.publish import bucket, releases
 from pipelines.publish.analytics import publish
 from pipelines.publish.parquet import parquet_folder, publish_parquet
 from pipelines.publish.snapshot import open_snapshot
@@ -74,6 +74,8 @@ def erase(settings: Settings, person: int) -> tuple[Held, list[str]]:
     remove_exports(export_folder(settings))
     with dagster_instance(settings) as instance:
         forget_runs(instance, spellings(held.names))
+    if settings.publish_to and (trouble := bucket.upload(settings)):
+        raise TryAgainLaterError(f"The customer is erased here, but not yet in the bucket. {trouble}")
     return held, [str(file) for file in files_naming(_folders(settings), held.names)]
 
 

@@ -30,6 +30,7 @@ from pipelines.orchestrate.alerts import beat
 from pipelines.orchestrate.in_process import dagster_instance, run_job
 from pipelines.orchestrate.incident_alerts import tell_incidents
 from pipelines.orchestrate.schedules import RECONCILE_JOB, SYNC_JOB
+from pipelines.publish import bucket
 from pipelines.settings import Settings
 
 
@@ -141,7 +142,7 @@ def _run(
                 raise BrokenPromiseError(_sentence(told.broken)) from None
             raise
     asked = client.data_request_count + sum(landed.data_request_count for landed in told.landed)
-    troubles = (*tell_incidents(settings), *filter(None, [beat(settings)]))
+    troubles = (*tell_incidents(settings), *filter(None, [bucket.trouble(settings) or beat(settings)]))
     return SyncReport(
         run_id, tuple(told.landed), asked, settings.analytics_path.absolute(), told.is_unchanged, troubles
     )

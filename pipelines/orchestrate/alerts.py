@@ -23,6 +23,7 @@ from pipelines.land.warehouse import open_warehouse
 from pipelines.orchestrate.channels import NotDeliveredError, post_text
 from pipelines.orchestrate.dagster_internals import failing_checks
 from pipelines.orchestrate.incident_alerts import tell_incidents
+from pipelines.publish import bucket
 from pipelines.settings import Clock, Settings, utc_now
 
 _POST_SECONDS = 10
@@ -110,7 +111,8 @@ def alert_sensors(
         description="Calls NEXUDUS_HEARTBEAT_URL after each run that published, or had nothing new to publish.",
     )
     def heartbeat(context: dg.RunStatusSensorContext) -> None:
-        if context.dagster_run.job_name in sync_job_names and (trouble := beat(settings)):
+        is_sync = context.dagster_run.job_name in sync_job_names
+        if is_sync and (trouble := bucket.trouble(settings) or beat(settings)):
             context.log.warning(trouble)
 
     @dg.sensor(

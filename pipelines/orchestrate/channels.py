@@ -15,6 +15,8 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
+from pydantic import SecretStr
+
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.loopback import is_this_machine
 from pipelines.foundation.shown_text import shown
@@ -118,17 +120,9 @@ def _undelivered(settings: Settings, error: Exception, *, may_have_arrived: bool
 
 def scrubbed(settings: Settings, text: str) -> str:
     """The text as Slack shows it, nobody being called: without e-mail addresses and the settings' secrets."""
-    secrets = (
-        settings.password,
-        settings.totp_secret,
-        settings.access_token,
-        settings.alert_webhook_url,
-        settings.heartbeat_url,
-        settings.smtp_password,
-    )
-    for secret in (*(one.get_secret_value() for one in secrets if one), settings.username):
-        if secret:
-            text = text.replace(secret, "(withheld)")
+    secrets = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    for secret in filter(None, (*secrets, settings.username)):
+        text = text.replace(secret, "(withheld)")
     text = _EMAIL.sub("(address)", shown(text))
     # What is left of these would name people or channels, or be a link.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "(at)")

@@ -66,6 +66,7 @@ def publish(
     personal_data: bool,
     now: datetime | None = None,
     inputs: str | None = None,
+    kept_releases: int = 3,
 ) -> Published:
     """Write the published models of the warehouse (the connection's current database) to `target`.
 
@@ -104,7 +105,7 @@ def publish(
                     has_personal_data=personal_data,
                     inputs=inputs,
                 )
-                removed = releases.release(target, building, made)
+                removed = releases.release(target, building, made, kept_releases)
                 _check_that_it_reads_back(target, row_counts)
             finally:
                 _sweep(target)

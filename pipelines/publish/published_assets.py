@@ -9,7 +9,7 @@ from pipelines.land.landed_assets import HISTORIES
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.inputs import inputs_of_run
 from pipelines.model.sql_models import SqlModel
-from pipelines.publish import releases
+from pipelines.publish import bucket, releases
 from pipelines.publish.analytics import load_views, publish
 from pipelines.publish.parquet import parquet_folder, publish_parquet, release_name
 from pipelines.publish.spreadsheets import export_folder, remove_exports
@@ -17,6 +17,8 @@ from pipelines.settings import Settings
 
 ANALYTICS = dg.AssetKey(["publish", "analytics"])
 PARQUET = dg.AssetKey(["publish", "parquet"])
+BUCKET = dg.AssetKey(["publish", "bucket"])
+_REPORT = dg.AssetKey(["show", "report"])
 
 
 def published_assets(
@@ -44,6 +46,7 @@ def published_assets(
                 settings.analytics_path,
                 personal_data=settings.publish_personal_data,
                 inputs=inputs_of_run(connection, context.run.run_id),
+                kept_releases=settings.kept_releases,
             )
         if file.withdraws_personal_data:
             remove_exports(export_folder(settings))
@@ -71,11 +74,26 @@ def published_assets(
         folder = publish_parquet(settings.analytics_path)
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(folder.absolute())})
 
-    return [analytics, parquet]
+    @dg.asset(
+        key=BUCKET,
+        deps=[PARQUET, _REPORT],
+        check_specs=[dg.AssetCheckSpec("release_is_in_the_bucket", asset=BUCKET)],
+        group_name="publish",
+        description="The file, the report and the Parquet files in NEXUDUS_PUBLISH_TO. A failed upload fails no run.",
+    )
+    def uploaded() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads it and wants it bare
+        trouble = bucket.upload(settings)
+        result = dg.AssetCheckResult(passed=not trouble, severity=dg.AssetCheckSeverity.WARN, description=trouble)
+        return dg.MaterializeResult(metadata={"address": str(settings.publish_to)}, check_results=[result])
+
+    return [analytics, parquet, *([uploaded] if settings.publish_to else [])]
 
 
 def is_published(settings: Settings, inputs: str) -> bool:
-    """Whether the published file, the Parquet files and the report are there, made from inputs of this version."""
+    """Whether the published file, the Parquet files and the report are there, made from inputs of this version.
+
+    Where a bucket is set they must be there, too.
+    """
     file = settings.analytics_path
     newest = next(iter(releases.read_manifest(file).releases), None)
     if newest is None or newest.inputs != inputs:
@@ -87,6 +105,7 @@ def is_published(settings: Settings, inputs: str) -> bool:
             and link.resolve().name == release_name(newest.release_number)
             and report.stat().st_mtime_ns >= file.stat().st_mtime_ns
             and releases.change_since(file) is None
+            and bucket.trouble(settings) is None
         )
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The releases of a published file: numbered, listed in a manifest with their checksums, the last three kept.
+"""The releases of a published file: numbered, listed in a manifest with their checksums, the last few kept.
 
 `analytics.manifest.json` and `analytics.releases/` are beside `analytics.duckdb`. Each kept release is a file of its
 own: a hard link would change with the published file, which any program may open for writing.
@@ -22,8 +22,6 @@ from pipelines.foundation.private_files import (
     sync_to_disk,
     written_aside,
 )
-
-KEPT_COUNT = 3
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +83,7 @@ def next_number(target: Path) -> int:
     return max([0, *listed, *kept]) + 1
 
 
-def release(target: Path, building: Path, made: Release) -> list[Release]:
+def release(target: Path, building: Path, made: Release, kept_count: int) -> list[Release]:
     """Keep `building` as a release and make it the published file; each step is atomic. Returns the releases removed.
 
     Where it holds no personal data, earlier releases that do are removed.
@@ -98,7 +96,7 @@ def release(target: Path, building: Path, made: Release) -> list[Release]:
         shutil.copy2(building, copy)
     before = read_manifest(target).releases
     older = [one for one in before if made.has_personal_data or not one.has_personal_data]
-    manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:KEPT_COUNT])
+    manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:kept_count])
     content = msgspec.json.format(msgspec.json.encode(manifest))
     replace_file(manifest_path(target), content, is_published=True)
     drop_changes(target)

@@ -29,7 +29,7 @@ def target(tmp_path: Path) -> Path:
 def publish_once(warehouse: duckdb.DuckDBPyConnection, target: Path) -> Callable[..., Published]:
     models = load_models()
 
-    def publish_now(*, personal_data: bool = False, to: Path = target) -> Published:
-        return publish(warehouse, models, to, personal_data=personal_data, now=NOW)
+    def publish_now(*, personal_data: bool = False, to: Path = target, kept_releases: int = 3) -> Published:
+        return publish(warehouse, models, to, personal_data=personal_data, now=NOW, kept_releases=kept_releases)
 
     return publish_now

@@ -8,6 +8,7 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copy
 
 import dagster as dg
 import duckdb
@@ -94,6 +95,27 @@ def test_the_business_that_worsens_is_the_first_finding_within_four_weeks_of_its
     assert found[0][0] - (UNTIL.date() - timedelta(days=42)) <= timedelta(days=28)
     assert found[-1][1:3] == (True, "insufficient_funds")
     assert found[-1][3] > 5
+
+
+def test_two_releases_are_compared_by_the_query_of_the_page(analytics, tmp_path):
+    (compare,) = re.findall(r"```sql\n(attach .*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    before = Path(copy(analytics, tmp_path / "before.duckdb"))
+    with duckdb.connect(str(before)) as connection:
+        month = "(select max(month_start_date) from monthly_payment_failure_rates)"
+        connection.execute(
+            "update monthly_payment_failure_rates set failed_first_attempt_count = 0"
+            f" where month_start_date = {month} and failed_first_attempt_count > 0"
+        )
+        (month_count,) = connection.execute("select count(*)::int from monthly_payment_failure_rates").fetchone()
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        found = connection.execute(compare.replace("data/analytics.releases/000041.duckdb", str(before))).fetchall()
+        wanted = connection.execute(
+            f"select count(*) from monthly_payment_failure_rates"
+            f" where month_start_date = {month} and failed_first_attempt_count > 0"
+        ).fetchall()
+    assert 0 < len(found) < month_count
+    assert [(len(found),)] == wanted
+    assert all(row[-2] == 0 and row[-1] > 0 for row in found)
 
 
 def test_the_python_snippet_runs(analytics, monkeypatch):
