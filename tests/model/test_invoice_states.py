@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from given import NO_FUNDS, START, SUCCESS, close_until, entry, land, model, row, rows
+from given import NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, row, rows
 
 from pipelines.foundation.frames import readable
 
@@ -128,3 +128,58 @@ def test_a_failed_invoice_ends_in_the_state_of_its_invoice_and_amounts_tie_out(w
     assert (cohort["voided_invoice_count"], cohort["credited_invoice_count"]) == (1, 1)
     assert (cohort["voided_amount"], cohort["credited_amount"]) == (100, Decimal("149.5"))
     assert cohort["open_amount"] == Decimal("380.5")
+
+
+def test_rates_by_route_and_by_payer_count_each_first_attempt_once(warehouse):
+    land(
+        warehouse,
+        *(entry(number, number, NO_FUNDS if number < 3 else SUCCESS) for number in range(1, 6)),
+        entry(6, 1, SUCCESS, 3),
+        entry(7, 7, NO_MANDATE, amount="50"),
+        entry(8, 8, "Paid by bank transfer.", name="Payment received"),
+        entry(9, 9, "Paid by bank transfer.", name="Payment received", business=8),
+    )
+    manual = {"coworker_do_not_process_invoices_automatically": True}
+    automatic = {"coworker_do_not_process_invoices_automatically": False}
+    card, debit = {"has_spreedly_token": True}, {"has_go_cardless_reference": True}
+    land_invoices(
+        warehouse,
+        {1: card, 2: card, 3: card | automatic, 4: debit, 5: manual, 7: debit, 9: automatic},
+        seen_at=START,
+    )
+    close_until(warehouse, LATER)
+    model(warehouse, "route_failure_rates")
+    columns = (
+        "route_kind, route, failed_first_attempt_count, first_attempt_count, failed_first_attempt_amount,"
+        " first_attempt_amount, first_attempt_failure_ratio, with_method_first_attempt_failure_ratio"
+    )
+    found = warehouse.execute(
+        f"select {columns} from model.route_failure_rates where is_all_businesses order by route_kind, route"
+    ).fetchall()
+    assert found == [
+        ("payer", "automatic", 3, 6, 250, 550, 3 / 6, 2 / 5),
+        ("payer", "manual", 0, 2, 0, 200, 0, 0),
+        ("payment_route", "card", 2, 3, 200, 300, 2 / 3, 2 / 3),
+        ("payment_route", "direct_debit", 1, 2, 50, 150, 1 / 2, 0),
+        ("payment_route", "manual", 0, 3, 0, 300, 0, 0),
+    ]
+    of_business = row(
+        warehouse,
+        "select route, first_attempt_count, no_rate_because from model.route_failure_rates"
+        " where business_id = 8 and route_kind = 'payer'",
+    )
+    assert of_business == {"route": "automatic", "first_attempt_count": 1, "no_rate_because": None}
+
+
+def test_a_route_has_no_rate_where_the_words_are_not_understood(warehouse):
+    land(
+        warehouse,
+        entry(1, 1, NO_FUNDS, is_problem=True),
+        *(entry(number, number, "Platba byla přijata.", paid_on=START) for number in range(2, 12)),
+    )
+    close_until(warehouse, LATER)
+    model(warehouse, "route_failure_rates")
+    query = "select route_kind, first_attempt_count, first_attempt_failure_ratio, first_attempt_failure_low_ratio,"
+    query += " no_rate_because from model.route_failure_rates where not is_all_businesses order by route_kind"
+    untold = (1, None, None, "wording_not_understood")
+    assert warehouse.execute(query).fetchall() == [("payer", *untold), ("payment_route", *untold)]

@@ -64,8 +64,8 @@ def answer(analytics, sql):
     return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
 
 
-def test_there_are_eighteen_questions():
-    assert len(QUESTIONS) == 18
+def test_there_are_nineteen_questions():
+    assert len(QUESTIONS) == 19
 
 
 @pytest.mark.parametrize("title", QUESTIONS)
