@@ -157,6 +157,10 @@ class Settings(BaseSettings):
     """Access key (Azure: the account's name) of the bucket; without it AWS_…, GOOGLE_… or AZURE_… variables count."""
     publish_secret: SecretStr | None = None
     """Secret key that belongs to it (Azure: key of the account)."""
+    keep_deleted_days: Days | None = None
+    """Days after which entries deleted in Nexudus lose names, texts and raw JSON, at a `reconcile`; kept unless set."""
+    keep_versions_days: Days | None = None
+    """Days after which earlier versions of a record, and rejected records, lose them; kept unless set."""
 
     page_size: Annotated[Count, Field(ge=1)] = 1000
     """Records per request; where the server answers with a smaller page, that size is used."""

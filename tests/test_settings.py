@@ -141,7 +141,7 @@ def test_an_address_that_is_none_is_said_to_be_one(monkeypatch, url):
         pass
 
 
-ADDRESSES = ("BASE_URL", "LAKE_S3_ENDPOINT", "ALERT_WEBHOOK_URL", "HEARTBEAT_URL")
+ADDRESSES = ("BASE_URL", "LAKE_S3_ENDPOINT", "PUBLISH_ENDPOINT", "ALERT_WEBHOOK_URL", "HEARTBEAT_URL")
 
 
 @pytest.mark.parametrize("name", ADDRESSES)

@@ -24,6 +24,8 @@ from pipelines.publish.spreadsheets import export_folder, remove_exports
 from pipelines.settings import Settings, utc_now
 from pipelines.show.report import write_report
 
+_BLOCK = 1 << 20
+
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What is held about a customer: in the warehouse, in which published files, and what other files name them."""
@@ -136,12 +138,22 @@ def _folders(settings: Settings) -> list[Path]:
 
 def files_naming(folders: Iterable[Path], names: Iterable[str]) -> list[Path]:
     """The files below these folders in which any of the names stands, as text or as JSON writes it."""
-    wanted = [re.escape(each.encode()) for each in spellings(names)]
+    wanted = [each.encode() for each in spellings(names)]
     if not wanted:
         return []
-    pattern = re.compile(b"|".join(wanted), re.IGNORECASE)
+    pattern, longest = re.compile(b"|".join(map(re.escape, wanted)), re.IGNORECASE), max(map(len, wanted))
     files = {file.resolve() for folder in folders for file in folder.rglob("*") if file.is_file()}
-    return sorted(file for file in files if pattern.search(file.read_bytes()))
+    return sorted(file for file in files if _holds(file, pattern, longest))
+
+
+def _holds(file: Path, pattern: re.Pattern[bytes], longest: int) -> bool:
+    with file.open("rb") as stream:
+        read = b""
+        while block := stream.read(_BLOCK):
+            read = read[-longest:] + block
+            if pattern.search(read):
+                return True
+    return False
 
 
 def spellings(names: Iterable[str]) -> list[str]:

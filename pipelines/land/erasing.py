@@ -1,7 +1,7 @@
 """A person's rows in the warehouse: what is held, and how its personal fields are taken out of all of it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import msgspec
@@ -13,14 +13,20 @@ from pipelines.extract.records import RejectedRecord
 from pipelines.foundation.frames import readable
 from pipelines.land.entity_tables import ENTITIES
 from pipelines.land.erased_people import (
+    LEFT_OUT,
     Eraser,
     Withhold,
     account_key,
     erased_hashes,
     keyed_hash,
     person_in,
+    withhold_all,
 )
 from pipelines.land.layout import drop_figures
+from pipelines.land.warehouse import open_warehouse, warehouse_of
+from pipelines.settings import Settings
+
+_BATCH = 10_000
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +86,8 @@ def erase_person(connection: duckdb.DuckDBPyConnection, person: int, withhold: W
     key = account_key(connection)
     eraser = Eraser(key, lambda one: one == person, withhold)
     for entity in ENTITIES:
-        _erase_rows(connection, entity, person, eraser)
+        versions = _versions(connection, entity, person)
+        _erase_rows(connection, entity, _ids(connection, entity, person), versions, eraser)
     _erase_rejected(connection, person, eraser)
     connection.execute(
         "update record.outbox set name = '…', description = '… [ref ' || reference || ']', detail = null"
@@ -131,13 +138,21 @@ def _outbox(connection: duckdb.DuckDBPyConnection, invoice_ids: Iterable[int]) -
     return connection.execute(query, {"ids": list(invoice_ids)}).fetchall()
 
 
-def _erase_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, person: int, eraser: Eraser) -> None:
-    versions = _versions(connection, entity, person)
+def _erase_rows(
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    ids: list[int],
+    versions: list[tuple[int, str, str]],
+    eraser: Eraser,
+) -> None:
+    """Take people and texts out of the rows with these Ids, and out of these versions of any row."""
+    if not versions and not ids:
+        return
     columns = [*entity.text_columns, *(["is_problem"] if entity.text_columns else []), *entity.people_columns]
     wire_names = [entity.contract.columns[column] for column in columns]
     rows = connection.execute(
-        f"select id, {', '.join(columns)} from {entity.rows} where {entity.person_column} = $person",  # noqa: S608 - our own
-        {"person": person},
+        f"select id, {', '.join(columns)} from {entity.rows} where id in (select unnest($ids))",  # noqa: S608 - our own
+        {"ids": ids},
     ).fetchall()
     as_raw = [msgspec.json.encode(dict(zip(wire_names, row[1:], strict=True))) for row in rows]
     held = eraser.scrubbed(entity, [*(raw.encode() for _, _, raw in versions), *as_raw])
@@ -181,3 +196,55 @@ def _erase_rejected(connection: duckdb.DuckDBPyConnection, person: int, eraser: 
             " where entity = $entity and content_hash = md5($old)",
             {"new": held.decode(), "entity": entity.name, "old": record.raw.decode()},
         )
+
+
+def let_go(settings: Settings, withhold: Withhold, now: datetime) -> int:
+    """Take people and texts out of what NEXUDUS_KEEP_DELETED_DAYS and NEXUDUS_KEEP_VERSIONS_DAYS let go.
+
+    Returns of how many records. Ids, dates and amounts stay, and of the text of a deleted entry what may be published,
+    so no figure changes. An entry that comes back has its texts again.
+    """
+    warehouse, count = warehouse_of(settings), 0
+    with open_warehouse(settings) as connection:
+        with warehouse.writing_alone(connection):
+            for entity in ENTITIES:
+                if settings.keep_deleted_days is not None:
+                    before = now - timedelta(days=settings.keep_deleted_days)
+                    count += _let_deleted_go(connection, entity, before, withhold)
+                if settings.keep_versions_days is not None:
+                    count += _let_versions_go(connection, entity, now - timedelta(days=settings.keep_versions_days))
+        if count and not warehouse.needs_upkeep:  # a lake's upkeep forgets its older states
+            warehouse.forget_deleted(connection)
+    return count
+
+
+def _let_deleted_go(connection: duckdb.DuckDBPyConnection, entity: Entity, before: datetime, withhold: Withhold) -> int:
+    query = f"select id from {entity.rows} where deleted_at < $before and extra is distinct from '{{}}' order by id"  # noqa: S608 - our own
+    ids = [one for (one,) in connection.execute(query, {"before": before}).fetchall()]
+    listed = f"select id, content_hash, raw from {entity.versions} where id in (select unnest($ids))"  # noqa: S608 - our own
+    versions = connection.execute(listed, {"ids": ids}).fetchall()
+    _erase_rows(connection, entity, ids, versions, Eraser(account_key(connection), lambda _: True, withhold))
+    done = f"update {entity.rows} set extra = '{{}}' where id in (select unnest($ids))"  # noqa: S608 - our own
+    connection.execute(done, {"ids": ids})
+    return len(ids)
+
+
+def _let_versions_go(connection: duckdb.DuckDBPyConnection, entity: Entity, before: datetime) -> int:
+    """Not what a row says now, and not twice."""
+    wire_names = [entity.contract.columns[column] for column in (*entity.personal_columns, *entity.text_columns)]
+    said = ", ".join(f"nullif(nullif(versions.raw ->> '{name}', '{LEFT_OUT}'), '')" for name in wire_names)
+    query = (
+        f"select versions.id, versions.content_hash, versions.raw from {entity.versions} as versions"  # noqa: S608 - our own
+        f" anti join {entity.rows} as landed"
+        " on versions.id = landed.id and versions.content_hash = landed.content_hash"
+        f" where versions.seen_at < $before and coalesce({said}) is not null limit {_BATCH}"
+    )
+    eraser, count = Eraser(account_key(connection), lambda _: True, withhold_all), 0
+    while versions := connection.execute(query, {"before": before}).fetchall():
+        _erase_rows(connection, entity, [], versions, eraser)
+        count += len(versions)
+    rejected = (
+        "update land.rejected_records set raw = '{}' where entity = $entity and seen_at < $before and raw <> '{}'"
+    )
+    ((emptied,),) = connection.execute(rejected, {"entity": entity.name, "before": before}).fetchall()
+    return count + int(emptied)

@@ -18,6 +18,7 @@ from pipelines.foundation.telling import Tell
 from pipelines.land.account import require_address
 from pipelines.land.catching_up import read_further_axes
 from pipelines.land.erased_people import Withhold, withhold_all
+from pipelines.land.erasing import let_go
 from pipelines.land.first_month import first_month, remember_first_month
 from pipelines.land.freshness import freshness_spec, judge_freshness, newest_closed_minute
 from pipelines.land.invoices_asset import INVOICES_KEY, invoices_asset, reconcile_invoices
@@ -225,9 +226,9 @@ def landed_assets(
                     invoices, another, settings, clock, days=config.days, accepted_loss=config.accepted_loss
                 ):
                     tell(landed_by(invoices, another))
-            return dg.MaterializeResult(
-                metadata=metadata_of(client, landed) | {"rows_deleted": pull.report.deleted_count}
-            )
+        let_go_count = let_go(settings, withhold, clock())
+        metadata = metadata_of(client, landed) | {"rows_deleted": pull.report.deleted_count}
+        return dg.MaterializeResult(metadata=metadata | {"records_without_people_now": let_go_count})
 
     invoices = invoices_asset(settings, tell, clock, pool=pool, withhold=withhold)
     return [api, coworker_invoice_histories, invoices, reconciliations]
