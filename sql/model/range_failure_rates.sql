@@ -108,11 +108,21 @@ ranges as (
     from range_days
 ),
 
+-- A range that ends within a day has of that day what came before: the part until that instant.
+cuts as (
+    select distinct
+        until_date as day_date,
+        until_at,
+    from ranges
+    where until_at is not null
+),
+
 attempts as (
     select
-        range_days.range_id,
         attempts.business_id,
         attempts.currency_code,
+        attempts.day_date,
+        if(attempts.attempted_at < cuts.until_at, cuts.until_at, null) as part_until_at,
         attempts.invoice_id,
         attempts.outcome = 'failed' as has_failed,
         not attempts.is_problem as is_unflagged,
@@ -121,18 +131,20 @@ attempts as (
         attempts.is_first_attempt and attempts.is_last_attempt as is_only,
         attempts.is_automatic,
         attempts.invoice_amount as amount,
-        attempts.invoice_amount::double * attempts.invoice_amount::double as amount_square,
+        if(is_first, attempts.invoice_amount::double * attempts.invoice_amount::double, null) as first_square,
     from model.payment_attempts as attempts
-    inner join range_days on attempts.day_date = range_days.day_date
-    where range_days.until_at is null or attempts.attempted_at < range_days.until_at
+    left join cuts on attempts.day_date = cuts.day_date
 ),
 
-attempt_sums as (
+-- All that adds up over days is summed by day first: a range has few days, and each day many attempts. An invoice has
+-- one first attempt, so a sum over first attempts is one over invoices; one that was never tried again is its own
+-- square.
+attempt_days as (
     select
-        range_id,
-        grouping(business_id) = 1 as is_all_businesses,
         business_id,
         currency_code,
+        day_date,
+        part_until_at,
         count(*) as attempt_count,
         count(*) filter (where has_failed) as failed_attempt_count,
         count(*) filter (where not has_failed) as succeeded_attempt_count,
@@ -142,52 +154,117 @@ attempt_sums as (
         count(*) filter (where is_automatic and has_failed) as failed_automatic_attempt_count,
         sum(amount) as attempted_amount,
         sum(amount) filter (where has_failed) as failed_amount,
+        count(*) filter (where is_first) as first_attempt_count,
+        count(*) filter (where is_first and has_failed) as failed_first_attempt_count,
+        count(*) filter (where is_first and has_no_method) as no_method_first_attempt_count,
+        count(*) filter (where is_first and is_automatic) as automatic_first_attempt_count,
+        count(*) filter (where is_first and is_automatic and has_failed) as failed_automatic_first_attempt_count,
+        sum(amount) filter (where is_first) as first_attempt_amount,
+        sum(amount) filter (where is_first and has_failed) as failed_first_attempt_amount,
+        sum(amount) filter (where is_first and has_no_method) as no_method_first_attempt_amount,
+        sum(amount) filter (where is_first and is_automatic) as automatic_first_attempt_amount,
+        sum(amount) filter (where is_first and is_automatic and has_failed) as failed_automatic_first_attempt_amount,
+        count(first_square) as first_amount_count,
+        sum(first_square) as first_amount_square,
+        sum(first_square) filter (where has_failed) as failed_first_amount_square,
+        count(*) filter (where is_only) as only_count,
+        count(*) filter (where is_only and has_failed) as failed_only_count,
     from attempts
-    group by grouping sets ((range_id, business_id, currency_code), (range_id, currency_code))
+    group by business_id, currency_code, day_date, part_until_at
 ),
 
--- An invoice has one first attempt, so here each row is an invoice.
-first_sums as (
+-- A row is as far understood as its business ever was, and as its own days: a provider who words things anew since
+-- last week is lost in two years. Few entries on few days are not held against it.
+other_parts as (
     select
-        range_id,
-        grouping(business_id) = 1 as is_all_businesses,
         business_id,
         currency_code,
-        count(*) as first_attempt_count,
-        count(*) filter (where has_failed) as failed_first_attempt_count,
-        count(*) filter (where has_no_method) as no_method_first_attempt_count,
-        count(*) filter (where is_automatic) as automatic_first_attempt_count,
-        count(*) filter (where is_automatic and has_failed) as failed_automatic_first_attempt_count,
-        sum(amount) as first_attempt_amount,
-        sum(amount) filter (where has_failed) as failed_first_attempt_amount,
-        sum(amount) filter (where has_no_method) as no_method_first_attempt_amount,
-        sum(amount) filter (where is_automatic) as automatic_first_attempt_amount,
-        sum(amount) filter (where is_automatic and has_failed) as failed_automatic_first_attempt_amount,
-        count(amount) as first_amount_count,
-        sum(amount_square) as first_amount_square,
-        sum(amount_square) filter (where has_failed) as failed_first_amount_square,
-        -- An invoice that was never tried again needs no grouping below.
-        count(*) filter (where is_only) as attempted_invoice_count,
-        count(*) filter (where is_only and has_failed) as failed_invoice_count,
-        count(*) filter (where is_only) as tried_square,
-        count(*) filter (where is_only and has_failed) as failed_tried_square,
-        count(*) filter (where is_only and has_failed) as failed_square,
-    from attempts
-    where is_first
-    group by grouping sets ((range_id, business_id, currency_code), (range_id, currency_code))
+        in_flight_date as day_date,
+        in_flight_at,
+        1 as pending_count,
+    from model.pending_invoices
+    where pending_state = 'in_flight'
+    union all by name
+    select
+        business_id,
+        currency_code,
+        day_date,
+        excluded_attempt_count,
+    from model.excluded_attempts
+    union all by name
+    select * from model.wording_days
+),
+
+other_days as (
+    select
+        parts.business_id,
+        parts.currency_code,
+        parts.day_date,
+        if(parts.in_flight_at >= cuts.until_at, null, cuts.until_at) as part_until_at,
+        sum(columns('_count$')) as '\0', -- noqa: RF05
+    from other_parts as parts
+    left join cuts on parts.day_date = cuts.day_date
+    group by all
+),
+
+days as (
+    select
+        coalesce(attempt_days.business_id, other_days.business_id) as business_id,
+        coalesce(attempt_days.currency_code, other_days.currency_code) as currency_code,
+        coalesce(attempt_days.day_date, other_days.day_date) as day_date,
+        coalesce(attempt_days.part_until_at, other_days.part_until_at) as part_until_at,
+        attempt_days.* exclude (business_id, currency_code, day_date, part_until_at), -- noqa: RF02
+        other_days.* exclude (business_id, currency_code, day_date, part_until_at), -- noqa: RF02
+    from attempt_days
+    full join other_days
+        on
+            attempt_days.business_id is not distinct from other_days.business_id
+            and attempt_days.currency_code is not distinct from other_days.currency_code
+            and attempt_days.day_date = other_days.day_date
+            and attempt_days.part_until_at is not distinct from other_days.part_until_at
+),
+
+day_sums as (
+    select
+        range_days.range_id,
+        grouping(days.business_id) = 1 as is_all_businesses,
+        days.business_id,
+        days.currency_code,
+        -- A count is far below 2^53, so a double holds it exactly, and adds up at half the cost.
+        coalesce(sum(columns('_count$')::double), 0)::bigint as '\0', -- noqa: RF05
+        coalesce(sum(columns('_amount$')), 0) as '\0', -- noqa: RF05, AL08
+        sum(columns('_square$')) as '\0', -- noqa: RF05, AL08
+    from days
+    inner join range_days
+        on
+            days.day_date = range_days.day_date
+            and (
+                range_days.until_at is null
+                or days.day_date < range_days.until_date
+                or days.part_until_at = range_days.until_at
+            )
+    group by range_days.range_id, days.currency_code, grouping sets ((), (days.business_id))
 ),
 
 -- The invoice is the unit of the intervals: how often it was tried in a range, and how often that failed.
 retried_invoices as (
     select
-        range_id,
-        business_id,
-        currency_code,
+        range_days.range_id,
+        attempts.business_id,
+        attempts.currency_code,
         count(*) as tried,
-        count(*) filter (where has_failed) as failed,
+        count(*) filter (where attempts.has_failed) as failed,
     from attempts
-    where not is_only
-    group by range_id, business_id, currency_code, invoice_id
+    inner join range_days
+        on
+            attempts.day_date = range_days.day_date
+            and (
+                range_days.until_at is null
+                or attempts.day_date < range_days.until_date
+                or attempts.part_until_at = range_days.until_at
+            )
+    where not attempts.is_only
+    group by range_days.range_id, attempts.business_id, attempts.currency_code, attempts.invoice_id
 ),
 
 retried_sums as (
@@ -196,90 +273,30 @@ retried_sums as (
         grouping(business_id) = 1 as is_all_businesses,
         business_id,
         currency_code,
-        count(*) as attempted_invoice_count,
-        count(*) filter (where failed > 0) as failed_invoice_count,
+        count(*) as invoice_count,
+        count(*) filter (where failed > 0) as failed_count,
         sum(tried * tried) as tried_square,
         sum(tried * failed) as failed_tried_square,
         sum(failed * failed) as failed_square,
     from retried_invoices
-    group by grouping sets ((range_id, business_id, currency_code), (range_id, currency_code))
+    group by range_id, currency_code, grouping sets ((), (business_id))
 ),
 
-pending_sums as (
-    select
-        range_days.range_id,
-        grouping(pending.business_id) = 1 as is_all_businesses,
-        pending.business_id,
-        pending.currency_code,
-        count(*) as pending_count,
-    from model.pending_invoices as pending
-    inner join range_days on pending.in_flight_date = range_days.day_date
-    where
-        pending.pending_state = 'in_flight'
-        and (range_days.until_at is null or pending.in_flight_at < range_days.until_at)
-    group by grouping sets (
-        (range_days.range_id, pending.business_id, pending.currency_code),
-        (range_days.range_id, pending.currency_code)
-    )
-),
-
-excluded_sums as (
-    select
-        range_days.range_id,
-        grouping(excluded.business_id) = 1 as is_all_businesses,
-        excluded.business_id,
-        excluded.currency_code,
-        sum(excluded.excluded_attempt_count) as excluded_attempt_count,
-    from model.excluded_attempts as excluded
-    inner join range_days on excluded.day_date = range_days.day_date
-    group by grouping sets (
-        (range_days.range_id, excluded.business_id, excluded.currency_code),
-        (range_days.range_id, excluded.currency_code)
-    )
-),
-
--- A row is as far understood as its business ever was, and as its own days: a provider who words things anew since
--- last week is lost in two years. Few entries on few days are not held against it.
-wording_sums as (
-    select
-        range_days.range_id,
-        grouping(wording.business_id) = 1 as is_all_businesses,
-        wording.business_id,
-        wording.currency_code,
-        sum(columns('_count$'))::bigint as '\0', -- noqa: RF05, RF02
-    from model.wording_days as wording
-    inner join range_days on wording.day_date = range_days.day_date
-    group by grouping sets (
-        (range_days.range_id, wording.business_id, wording.currency_code), (range_days.range_id, wording.currency_code)
-    )
-),
-
-parts as (
-    select * from attempt_sums
-    union all by name
-    select * from first_sums
-    union all by name
-    select * from retried_sums
-    union all by name
-    select * from pending_sums
-    union all by name
-    select * from excluded_sums
-    union all by name
-    select * from wording_sums
-),
-
--- The parts of a row, with 0 for what is missing.
 sums as (
     select
-        range_id,
-        is_all_businesses,
-        business_id,
-        currency_code,
-        coalesce(sum(columns('_count$')), 0)::bigint as '\0', -- noqa: RF05
-        coalesce(sum(columns('_amount$')), 0) as '\0', -- noqa: RF05, AL08
-        sum(columns('_square$'))::double as '\0', -- noqa: RF05, AL08
-    from parts
-    group by range_id, is_all_businesses, business_id, currency_code
+        day_sums.*,
+        day_sums.only_count + coalesce(retried.invoice_count, 0) as attempted_invoice_count,
+        day_sums.failed_only_count + coalesce(retried.failed_count, 0) as failed_invoice_count,
+        (day_sums.only_count + coalesce(retried.tried_square, 0))::double as tried_square,
+        (day_sums.failed_only_count + coalesce(retried.failed_tried_square, 0))::double as failed_tried_square,
+        (day_sums.failed_only_count + coalesce(retried.failed_square, 0))::double as failed_square,
+    from day_sums
+    left join retried_sums as retried
+        on
+            day_sums.range_id = retried.range_id
+            and day_sums.is_all_businesses = retried.is_all_businesses
+            and day_sums.business_id is not distinct from retried.business_id
+            and day_sums.currency_code is not distinct from retried.currency_code
 ),
 
 understood_sums as (
