@@ -9,7 +9,7 @@ from pipelines.errors import IgnoredFilterError
 from pipelines.extract.axes import UPDATED_ON, Filters
 from pipelines.extract.checked_answers import Step
 from pipelines.extract.failures import BadRequestError
-from pipelines.extract.records import SearchAnswer
+from pipelines.extract.records import Record, SearchAnswer
 from pipelines.land.pull import Pull
 
 
@@ -56,15 +56,33 @@ def _answers(pull: Pull, keys: Sequence[int]) -> Iterator[SearchAnswer]:
         is_more = answer.has_next_page and answer.record_count > 0
 
 
-def _take_back_in_time(pull: Pull, answer: SearchAnswer) -> None:
-    """Let records be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
+def held_with_later_stamp(pull: Pull, answer: SearchAnswer) -> list[Record]:
+    """Those of an answer's records that we hold with a later UpdatedOn, by a second or more."""
     stamps = {record.id: record.touched_at for record in answer.records}
-    pull.connection.execute(
+    rows = pull.connection.execute(
         f"""
-        update {pull.entity.rows} as landed
-        set updated_on = now_there.updated_on
-        from (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
-        where landed.id = now_there.id and landed.updated_on > now_there.updated_on
+        select landed.id
+        from {pull.entity.rows} as landed
+        inner join (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
+            on landed.id = now_there.id
+                and date_trunc('second', landed.updated_on) > date_trunc('second', now_there.updated_on)
         """,  # noqa: S608 - names of our own
         {"ids": list(stamps), "stamps": list(stamps.values())},
-    )
+    ).fetchall()
+    ids = {row_id for (row_id,) in rows}
+    return [record for record in answer.records if record.id in ids]
+
+
+def _take_back_in_time(pull: Pull, answer: SearchAnswer) -> None:
+    """Let records be replaced that we hold with a later `updated_on` than the API has now, as after a backup."""
+    went_back = held_with_later_stamp(pull, answer)
+    if went_back:
+        pull.connection.execute(
+            f"""
+            update {pull.entity.rows} as landed
+            set updated_on = now_there.updated_on
+            from (select unnest($ids::bigint[]) as id, unnest($stamps::timestamptz[]) as updated_on) as now_there
+            where landed.id = now_there.id
+            """,  # noqa: S608 - names of our own
+            {"ids": [record.id for record in went_back], "stamps": [record.touched_at for record in went_back]},
+        )

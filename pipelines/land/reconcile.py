@@ -6,14 +6,14 @@ last week is repaired by being seen. A record that is here and not in the list i
 invoice), and marked `deleted_at` only when it is not there either: one that has merely moved is not gone.
 
 A count cannot see a deletion and a late record that fall into one range on all axes. So the ranges are cut elsewhere in
-each run: what hides today is apart tomorrow.
+each run, and every third month is listed whatever it counts, the others in the next two runs.
 """
 
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import polars as pl
@@ -23,7 +23,7 @@ from pipelines.extract.order import Dialect
 from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
 from pipelines.land import ledger
-from pipelines.land.looking_up import look_up
+from pipelines.land.looking_up import held_with_later_stamp, look_up
 from pipelines.land.losses import LossRefusedError, loss_of
 from pipelines.land.merge import RowCounts
 from pipelines.land.pull import Pull
@@ -32,6 +32,7 @@ from pipelines.land.pull import Pull
 _PAGES_WORTH_LISTING = 36
 # Where counting begins. Each range is counted alone, so that a deletion in one cannot hide an addition in another.
 _RANGES_PER_AXIS = 18
+_TURNS = 3
 _SAFE_LOSS_COUNT = 20
 _SAFE_LOSS_SHARE = 0.05
 
@@ -120,6 +121,7 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None], *, acc
     than `accepted_loss` records, seems gone.
     """
     live_count, deleted_before = _live_count(pull), _deleted_count(pull)
+    most = max(_SAFE_LOSS_COUNT, int(_SAFE_LOSS_SHARE * live_count), accepted_loss)
     gone: set[Suspect] = set()
     repaired = RowCounts()
     # UpdatedOn first: what is found gone there is left out of the counts on the others, and so looked for only once.
@@ -131,12 +133,14 @@ def reconcile(pull: Pull, scope: Window, read_newest: Callable[[], None], *, acc
             read_newest()
             _read_unsettled(pull)
             suspects &= _live(pull, suspects)
-        if len(suspects | gone) > max(_SAFE_LOSS_COUNT, _SAFE_LOSS_SHARE * live_count, accepted_loss):
-            raise LossRefusedError(loss_of(pull, {suspect.id for suspect in suspects | gone}, live_count))
+        # Where much changes meanwhile, many have only moved: they are looked up unless the API itself counts fewer.
+        seem_gone = {suspect.id for suspect in suspects | gone}
+        if len(seem_gone) > most and pull.source.search(size=1).total_items < live_count - most:
+            raise LossRefusedError(loss_of(pull, seem_gone, live_count))
         before = pull.report.rows
         gone |= _not_there(pull, suspects)
         repaired += _since(pull, before)
-    if gone and len(gone) >= live_count:
+    if gone and (len(gone) > most or len(gone) >= live_count):
         raise LossRefusedError(loss_of(pull, {suspect.id for suspect in gone}, live_count))
     returned = deleted_before - _deleted_count(pull)
     _mark(pull, [suspect.id for suspect in gone])
@@ -164,14 +168,33 @@ def _unlisted(pull: Pull, axis: Axis, scope: Window, gone: set[Suspect]) -> set[
     """Records that we hold where the API counts other than we do, and that it does not list there."""
     own = own_rows(pull, axis, gone)
     suspects: set[Suspect] = set()
-    for window in worth_listing(pull, axis, Window(scope.start, own.quiet_minute_before(scope.end)), own):
+    counted = Window(scope.start, own.quiet_minute_before(scope.end))
+    for window in chain(worth_listing(pull, axis, counted, own), _in_turn(pull, axis, counted, own)):
         suspects |= _listed_without(pull, axis, window)
     return suspects - gone
 
 
+def _in_turn(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> list[Window]:
+    """The months of UpdatedOn that this run lists whatever they count: each of them in one of three runs.
+
+    Runs over a shorter scope, as the daily ones, keep to a turn of their own.
+    """
+    if axis is not UPDATED_ON or _is_small(pull, scope, own):
+        return []
+    ((turn,),) = pull.connection.execute(
+        "select count(*) from land.reconciliations where entity = $entity and scope_from_at <= $start",
+        {"entity": pull.entity.name, "start": scope.start},
+    ).fetchall()
+    first = datetime.fromtimestamp(own.seconds[0], UTC)
+    months = range(first.year * 12 + first.month - 1, scope.end.year * 12 + scope.end.month)
+    starts = [datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in (*months, months.stop)]
+    windows = [Window(*ends).meet(scope) for ends in pairwise(starts)]
+    return [window for month, window in zip(months, windows, strict=True) if month % _TURNS == turn % _TURNS]
+
+
 def worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Iterator[Window]:
     """The ranges in which the API counts other than we do, small enough to be listed; a small scope is one of them."""
-    is_small = own.count(scope) <= _PAGES_WORTH_LISTING * pull.page_size
+    is_small = _is_small(pull, scope, own)
     if is_small and axis is UPDATED_ON:
         return iter([scope])
     chance = random.Random(f"{pull.run_id} {axis.name}")  # noqa: S311 - repeatable, no secret
@@ -183,13 +206,20 @@ def worth_listing(pull: Pull, axis: Axis, scope: Window, own: OwnRows) -> Iterat
     return differing(pieces, own, count, pull.page_size)
 
 
+def _is_small(pull: Pull, scope: Window, own: OwnRows) -> bool:
+    return own.count(scope) <= _PAGES_WORTH_LISTING * pull.page_size
+
+
 def list_window(pull: Pull, axis: Axis, window: Window) -> set[int]:
-    """Land what a window holds, closing nothing; its Ids."""
+    """Land what a window holds, closing nothing; its Ids. What went back in time is looked up, and taken as it is."""
     listed: set[int] = set()
+    went_back: set[int] = set()
     for step in seek(pull.source, axis, window, Dialect(pull.page_size)):
         listed |= step.answer.ids
+        went_back |= {pull.entity.key(record) for record in held_with_later_stamp(pull, step.answer)}
         pull.land(axis, step._replace(closed=None))
         pull.on_step(pull.report)
+    look_up(pull, went_back)
     return listed
 
 

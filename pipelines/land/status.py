@@ -81,9 +81,7 @@ def read_status(
     live, deleted, newest = _one(connection, entity, _ROWS)
     median_lateness, greatest_lateness = _one(connection, entity, _LATENESS)
     rejected, given_up, reason, given_up_ids = _one(connection, entity, _SET_ASIDE)
-    (reconciled_at,) = _one(
-        connection, entity, "select max(reconciled_at) from land.reconciliations where entity = $entity"
-    )
+    reconciled_at, missed = _one(connection, entity, _COMPARED)
     last_run = _last_run(connection, entity)
     unread = _all(connection, entity, _OPEN_MINUTES)
     open_minutes = [at.astimezone(UTC) for (at,) in unread if any(at in gap for gap in missing)]
@@ -107,7 +105,7 @@ def read_status(
         last_run=last_run,
         reconciled_at=_utc(reconciled_at),
         published_at=published_at,
-        warnings=[*alarms, *_warnings(missing, open_minutes, rejected - given_up, last_run)],
+        warnings=[*alarms, *_warnings(missing, open_minutes, rejected - given_up, missed, last_run)],
         alarms=alarms,
     )
 
@@ -137,6 +135,13 @@ select
 from land.rejected_records
 where entity = $entity
 """  # noqa: S608 - our own words
+_COMPARED = """
+select
+    max(reconciled_at),
+    arg_max(missed_count, reconciled_at)
+from land.reconciliations
+where entity = $entity
+"""
 _UNPUBLISHED = "select min(first_seen_at) from land.entity_rows where first_seen_at > $published_at"
 _OPEN_MINUTES = "select distinct unnest(open_minutes) as minute from land.runs where entity = $entity order by minute"
 
@@ -198,7 +203,7 @@ def _given_up(count: int, reason: str, ids: list[int] | None) -> str:
 
 
 def _warnings(
-    missing: list[Window], open_minutes: list[datetime], rejected: int, last_run: LastRun | None
+    missing: list[Window], open_minutes: list[datetime], rejected: int, missed: int | None, last_run: LastRun | None
 ) -> Iterator[str]:
     if missing:
         yield f"{len(missing)} ranges are not pulled yet: the next `nexudus-billing sync` pulls them."
@@ -206,5 +211,10 @@ def _warnings(
         yield f"{len(open_minutes)} minutes never read consistently and stay open; each sync tries them again."
     if rejected:
         yield f"{rejected} records broke the API's contract and are in no figure; later syncs read them again."
+    if missed:
+        yield (
+            f"The last reconcile landed {missed} records that no sync had seen: if each finds some, raise "
+            "NEXUDUS_LOOKBACK_MINUTES."
+        )
     if last_run and last_run.outcome != "done":
         yield f"The last run did not end well ({last_run.outcome or 'it was killed, or is still under way'})."

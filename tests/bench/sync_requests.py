@@ -147,9 +147,10 @@ def measure(size: int, *, with_command: bool) -> float:
         land("nothing new", 5)
         server.tell("change", changed)
         land("1 % changed", 1.1 * -(-changed // PAGE_SIZE) + 15)
-        land("reconcile, nothing deleted", 80)
+        listed = 1.2 * pages / 3 + 15  # every third month, whole
+        land("reconcile, nothing deleted", 80 + listed)
         server.tell("delete", DELETIONS)
-        land(f"reconcile, {DELETIONS} deleted", 80 + DELETIONS * 25)
+        land(f"reconcile, {DELETIONS} deleted", 80 + listed + DELETIONS * 25)
         if with_command:
             with tempfile.TemporaryDirectory() as other:
                 asked = server.data_request_count()
