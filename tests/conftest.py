@@ -17,11 +17,6 @@ pytest.register_assert_rewrite(
     *(path.stem for path in _TESTS.rglob("*.py") if not path.stem.startswith(("test_", "conftest")))
 )
 
-# Where Python is told to keep no bytecode, each of some hundred processes that the tests start, and each worker, would
-# compile Dagster and polars anew: two seconds for every one of them.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
-
 
 @pytest.fixture(autouse=True, scope="session")
 def no_settings_from_outside() -> Iterator[None]:

@@ -172,7 +172,8 @@ def _column(values: Sequence[Any], dtype: Any) -> pl.Series:  # noqa: ANN401 - o
     if isinstance(dtype, pl.Decimal):
         return pl.Series([None if value is None else f"{value:f}" for value in values], dtype=pl.String).cast(dtype)
     if values and isinstance(values[0], msgspec.Raw):
-        values = [_json_text(value) for value in values]
+        texts = [None if (text := bytes(value)) == b"null" else text for value in values]
+        return pl.Series(texts, dtype=pl.Binary).cast(dtype)
     return pl.Series(values, dtype=dtype)
 
 
@@ -205,8 +206,3 @@ def _range_of(record: RejectedRecord, page: Page) -> Window | None:
     if at is None or (page.shown and at not in Window(page.shown.start, page.shown.end + MINUTE)):
         return page.shown
     return Window(floor_minute(at), floor_minute(at) + MINUTE)
-
-
-def _json_text(value: msgspec.Raw) -> str | None:
-    text = bytes(value)
-    return None if text == b"null" else text.decode()

@@ -103,7 +103,9 @@ def served(size: int) -> Iterator[Server]:
 def run(command: list[str], environment: dict[str, str]) -> Ran:
     """Run a command to its end."""
     began = time.perf_counter()
-    with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True) as process:
+    # As users run it: with compiled modules kept, also where the environment forbids that.
+    kept = {"PYTHONDONTWRITEBYTECODE": ""}
+    with subprocess.Popen(command, env=os.environ | kept | environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         said = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
