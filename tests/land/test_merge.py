@@ -268,7 +268,9 @@ def test_text_comes_back_letter_for_letter(warehouse):
 
     land(warehouse, *[wire(Id=i, Description=text) for i, text in enumerate(texts)])
 
-    assert [row[1] for row in rows(warehouse, "id, description")] == texts
+    *unchanged, (_, with_nul) = rows(warehouse, "id, description")
+    assert [text for _, text in unchanged] == texts[:-1]
+    assert with_nul == "nul\N{REPLACEMENT CHARACTER}inside"
 
 
 def test_the_example_of_the_reference_page_lands(warehouse):
