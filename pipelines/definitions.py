@@ -1,5 +1,6 @@
 """What Dagster loads. Assembly only: importing this opens no file and no socket and reads no environment."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.foundation.private_files import close_folder
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.telling import Tell
 from pipelines.land import landed_assets as land
@@ -98,7 +100,13 @@ def build_definitions(
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """The code location of `workspace.yaml`: settings come from the environment when Dagster asks, not at import."""
+    """The code location of `workspace.yaml`: settings come from the environment when Dagster asks, not at import.
+
+    Files of the processes that load it, and Dagster's home, are for their owner only.
+    """
+    os.umask(0o077)
+    if home := os.environ.get("DAGSTER_HOME"):
+        close_folder(Path(home))
     # What is started from the asset graph runs in one process too, as the jobs do.
     return dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(executor=dg.in_process_executor))
 

@@ -1,5 +1,6 @@
 """Every environment variable, typed, its unit in its name; and the clock. Nothing else reads the environment."""
 
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -387,11 +388,12 @@ def load_settings() -> Settings:
 def _refuse_foreign_hands(file: Path) -> None:
     """Who can write the settings can send the password to a host of their own."""
     try:
-        mode = file.stat().st_mode
+        found = file.stat()
     except OSError:
         return
-    if mode & stat.S_IWOTH:
-        raise WrongUseError(f"Anyone on this machine can write to {file}: run `chmod 600 {file}`.")
+    is_of_others = found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()  # a group of one's own is usual
+    if found.st_mode & stat.S_IWOTH or is_of_others:
+        raise WrongUseError(f"Others on this machine can write to {file}: run `chmod 600 {file}`.")
 
 
 def settings_as_markdown() -> str:

@@ -1,5 +1,6 @@
 """What Dagster is shown: the names others rely on, and what a person finds behind each."""
 
+import os
 import re
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def specs(defs):
 def bare(monkeypatch, tmp_path):
     """No settings at all, and a folder without a .env file."""
     monkeypatch.chdir(tmp_path)
-    return monkeypatch
+    before = os.umask(0o022)
+    yield monkeypatch
+    os.umask(before)
 
 
 def test_the_assets_are_these_in_these_groups(specs):
@@ -148,6 +151,20 @@ def test_every_step_that_opens_the_warehouse_waits_in_its_pool(defs):
 def test_definitions_load_with_no_environment_and_make_nothing(bare, tmp_path):
     assert definitions().get_repository_def().has_job("daily_sync")
     assert list(tmp_path.iterdir()) == []
+    assert os.umask(0o022) == 0o077  # whatever the process that loaded them writes is private
+
+
+def test_dagster_s_home_is_closed_to_others_unless_it_was_opened_to_a_group(bare, tmp_path):
+    modes = {}
+    for mode in (0o755, 0o2750):
+        home = tmp_path / f"{mode:o}"
+        home.mkdir()
+        home.chmod(mode)
+        bare.setenv("DAGSTER_HOME", str(home))
+        definitions()
+        modes[mode] = home.stat().st_mode & 0o7777
+
+    assert modes == {0o755: 0o700, 0o2750: 0o2750}
 
 
 @pytest.mark.parametrize(

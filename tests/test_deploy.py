@@ -132,6 +132,15 @@ def test_the_steps_for_one_machine_make_the_user_and_the_folders_that_the_units_
         assert any(settings in line for line in lines)
 
 
+HARDENING = ("UMask=0077", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "CapabilityBoundingSet=\n")
+
+
+def test_every_unit_is_hardened():
+    for unit in DEPLOY.rglob("*.service"):
+        text = unit.read_text(encoding="utf-8")
+        assert [line for line in HARDENING if line not in text] == [], unit.name
+
+
 @pytest.mark.slow
 def test_the_procfile_finds_the_workspace_from_where_the_page_starts_it(tmp_path):
     """With `ls` in place of Dagster: each process is started in the folder of workspace.yaml."""

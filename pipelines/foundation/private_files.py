@@ -5,6 +5,7 @@ What is published may also be read by the group of its folder, where that has th
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipelines.foundation.duckdb_errors import first_sentence, is_full_disk
 
 PRIVATE = 0o600
 _SHARED, _SHARED_FOLDER = 0o640, 0o2750
+_guard = threading.Lock()
+_masks: list[int] = []
 
 
 def make_private_folder(folder: Path, *, is_published: bool = False) -> None:
@@ -30,9 +33,33 @@ def make_private_folder(folder: Path, *, is_published: bool = False) -> None:
         raise WrongUseError(f"The folder {folder} cannot be written to: set NEXUDUS_DATA_DIR or fix its permissions.")
 
 
+def close_folder(folder: Path) -> None:
+    """Let nobody but its owner into a folder of ours, unless it was opened to a group on purpose."""
+    if folder.is_dir() and folder.stat().st_uid == os.geteuid() and not _is_shared(folder):
+        folder.chmod(0o700)
+
+
 def make_private_file(file: Path) -> None:
     """Make an empty file for its owner only, if it is absent. Raises OSError."""
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, PRIVATE))
+
+
+@contextmanager
+def created_private() -> Iterator[None]:
+    """While this lasts, what this process creates is for its owner only, also what other libraries put beside a file.
+
+    The mask is the whole process's, so the last one to end puts back what the first one found.
+    """
+    with _guard:
+        _masks.append(os.umask(0o077))
+    try:
+        yield
+    finally:
+        with _guard:
+            before = _masks[0]
+            _masks.pop()
+            if not _masks:
+                os.umask(before)
 
 
 @contextmanager
@@ -40,7 +67,8 @@ def written_aside(file: Path, *, is_published: bool = False) -> Iterator[Path]:
     """A name in the same folder to write to; once that has succeeded it is the file, private and on the disk."""
     building = file.with_name(f".{file.stem}.{os.getpid()}.building{file.suffix}")
     try:
-        yield building
+        with created_private():
+            yield building
         settle(building, is_published=is_published)
         building.replace(file)
         sync_to_disk(file.parent)
@@ -51,7 +79,6 @@ def written_aside(file: Path, *, is_published: bool = False) -> Iterator[Path]:
 def replace_file(file: Path, content: bytes, *, is_published: bool = False) -> None:
     """Write a small file aside and swap it in. Raises OSError."""
     with written_aside(file, is_published=is_published) as building:
-        make_private_file(building)
         building.write_bytes(content)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.foundation.duckdb_errors import quoted
-from pipelines.foundation.private_files import PRIVATE, written_aside
+from pipelines.foundation.private_files import written_aside
 
 
 def rewrite(connection: duckdb.DuckDBPyConnection, database: str, file: Path, options: str = "type duckdb") -> None:
@@ -16,7 +16,6 @@ def rewrite(connection: duckdb.DuckDBPyConnection, database: str, file: Path, op
     with written_aside(file) as building:
         try:
             connection.execute(f"attach {quoted(str(building))} as rewritten ({options})")
-            building.chmod(PRIVATE)
             connection.execute(f"copy from database {database} to rewritten; checkpoint rewritten; detach rewritten")
         finally:
             Path(f"{building}.wal").unlink(missing_ok=True)

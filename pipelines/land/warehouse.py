@@ -15,7 +15,7 @@ import duckdb
 
 from pipelines.errors import PipelineError, TryAgainLaterError
 from pipelines.foundation.duckdb_errors import first_sentence, holder_of_file, is_full_disk
-from pipelines.foundation.private_files import make_private_folder
+from pipelines.foundation.private_files import created_private, make_private_folder
 from pipelines.land.lake import Lake
 from pipelines.land.layout import bring_up_to_date, require_up_to_date
 from pipelines.land.warehouse_file import WarehouseFile
@@ -110,7 +110,7 @@ def open_warehouse(
     if not read_only:
         for folder in warehouse.folders:
             make_private_folder(folder)
-    with _full_disk_explained(), warehouse.connection(limits) as connection:
+    with created_private(), _full_disk_explained(), warehouse.connection(limits) as connection:
         _attach(connection, warehouse, read_only=read_only, wait_seconds=wait_seconds)
         connection.execute("use warehouse")
         connection.execute("set timezone = 'UTC'")

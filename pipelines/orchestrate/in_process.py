@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.errors import WrongUseError
-from pipelines.foundation.private_files import make_private_folder, replace_file
+from pipelines.foundation.private_files import close_folder, make_private_folder, replace_file
 from pipelines.orchestrate.dagster_internals import record_under_code_location, sqlite_held_open
 from pipelines.settings import Settings
 
@@ -42,6 +42,7 @@ def use_dagster_home(settings: Settings) -> Path:
             "files: set DAGSTER_HOME to another folder."
         )
     make_private_folder(home)
+    close_folder(home)
     file = home / "dagster.yaml"
     try:
         found = (file if file.exists() else instance_template()).read_text(encoding="utf-8")

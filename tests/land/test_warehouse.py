@@ -1,5 +1,6 @@
 """The warehouse file: private, one writer, and a plain sentence where it cannot be had."""
 
+import os
 import subprocess
 import sys
 from threading import Timer
@@ -25,6 +26,21 @@ def test_folder_and_file_are_for_their_owner_only(settings):
 
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
     assert (settings.data_dir / "warehouse.duckdb").stat().st_mode & 0o777 == 0o600
+
+
+def test_whatever_started_it_every_file_is_private_from_its_first_byte(settings):
+    settings.data_dir.mkdir(mode=0o755)
+    before = os.umask(0)  # as another Dagster project may have it
+    try:
+        with open_warehouse(settings) as outer, outer.cursor():
+            outer.execute("create table warehouse.land.numbers as from range(10)")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in settings.data_dir.iterdir()}
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+
+    assert "warehouse.duckdb.wal" in modes
+    assert set(modes.values()) == {0o600}
 
 
 def test_what_is_written_is_there_at_the_next_opening_and_for_readers(settings):
