@@ -3,10 +3,34 @@
 from collections.abc import Callable
 from typing import cast
 
+import duckdb
+
 from pipelines.errors import BrokenPromiseError, RefusedError
 from pipelines.extract.axes import Filters
 from pipelines.extract.entity import Source
 from pipelines.extract.invoices import InvoiceRecord
+from pipelines.foundation.sql_files import sql_folder
+
+_FACTS = (
+    *("draft", "void", "refunded", "refunded_on", "paid", "paid_on", "original_invoice_guid"),
+    *("total_amount", "due_amount", "paid_amount", "credited_amount"),
+)
+_STATE = """
+select case
+    when is_credit_note($original_invoice_guid, $total_amount) then 'a credit note'
+    when status = 'draft' then 'a draft'
+    when status not in ('open', 'partly_paid') then status
+    when coalesce(left_amount, 0) <= 0 then 'paid'
+end
+from (
+    select
+        left_to_pay($due_amount, $total_amount, $paid_amount, $credited_amount) as left_amount,
+        invoice_status(
+            coalesce($draft, false), coalesce($void, false), coalesce($refunded, false) or $refunded_on is not null,
+            coalesce($paid, false) or $paid_on is not null, left_amount, $total_amount, $paid_amount, $credited_amount
+        ) as status,
+)
+"""
 
 Unwanted = Callable[[int], str | None]
 """Of an invoice's Id: why nothing is to be sent about it; None where it is still to be paid."""
@@ -38,22 +62,13 @@ def unwanted_by(invoices: Source, probed: int, *, must_read: bool) -> Unwanted |
     return unwanted
 
 
-def state_of(invoice: InvoiceRecord) -> str | None:  # noqa: PLR0911 - a table of cases reads best as one
-    """Why it is not to be paid, in words; None where it is. In the order of the model of invoices."""
-    total = invoice.total_amount or 0
-    # The API's own flag is set on ordinary invoices too.
-    if invoice.original_invoice_guid or total < 0:
-        return "a credit note"
-    if invoice.draft:
-        return "a draft"
-    if invoice.void:
-        return "voided"
-    if invoice.refunded or invoice.refunded_on:
-        return "refunded"
-    if invoice.paid or invoice.paid_on:
-        return "paid"
-    left = total - (invoice.paid_amount or 0) - (invoice.credited_amount or 0)
-    due = left if invoice.due_amount is None else invoice.due_amount
-    if due <= 0:
-        return "credited" if invoice.credited_amount else "paid"
-    return None
+def state_of(invoice: InvoiceRecord) -> str | None:
+    """Why it is not to be paid, in words; None where it is. By the macros of the model of invoices.
+
+    Where flag and date contradict each other nothing is sent.
+    """
+    with duckdb.connect() as connection:
+        connection.execute((sql_folder("model") / "macros" / "invoices.sql").read_text(encoding="utf-8"))
+        facts = {name: getattr(invoice, name) for name in _FACTS}
+        ((state,),) = connection.execute(_STATE, facts).fetchall()
+    return cast("str | None", state)

@@ -99,15 +99,12 @@ worded_routes as (
     group by entries.coworker_invoice_id
 ),
 
--- DueAmount may be missing, and the API's own flag of a credit note is set on ordinary invoices too.
 read_invoices as (
     select
         *,
-        coalesce(paid, paid_on is not null) as is_paid,
-        coalesce(refunded, refunded_on is not null) as is_refunded,
-        coalesce(
-            due_amount, total_amount - coalesce(paid_amount, 0) - coalesce(credited_amount, 0)
-        ) as left_amount,
+        is_flagged(paid, paid_on) as is_paid,
+        is_flagged(refunded, refunded_on) as is_refunded,
+        left_to_pay(due_amount, total_amount, paid_amount, credited_amount) as left_amount,
         case
             when has_go_cardless_reference then 'direct_debit'
             when has_spreedly_token then 'card'
@@ -136,17 +133,17 @@ observed as (
         if(
             is_newer,
             held.is_paid,
-            coalesce(entries.coworker_invoice_paid, entries.coworker_invoice_paid_on is not null)
+            is_flagged(entries.coworker_invoice_paid, entries.coworker_invoice_paid_on)
         ) as is_paid,
         if(is_newer, held.paid_on, entries.coworker_invoice_paid_on) as paid_at,
         if(
             is_newer,
             held.is_refunded,
-            coalesce(entries.coworker_invoice_refunded, entries.coworker_invoice_refunded_on is not null)
+            is_flagged(entries.coworker_invoice_refunded, entries.coworker_invoice_refunded_on)
         ) as is_refunded,
         if(is_newer, held.refunded_on, entries.coworker_invoice_refunded_on) as refunded_at,
         entries.coworker_invoice_due_date as due_at,
-        held.original_invoice_guid is not null as is_marked_credit_note,
+        held.original_invoice_guid,
         if(held.id is null, entries.coworker_invoice_total_amount, held.left_amount) as left_amount,
         coalesce(held.payment_route, worded_routes.payment_route, 'unknown') as payment_route,
         case
@@ -168,16 +165,9 @@ observed as (
 judged as (
     select
         *,
-        case
-            when is_draft then 'draft'
-            when is_voided then 'voided'
-            when is_refunded then 'refunded'
-            when is_paid then 'paid'
-            when left_amount <= 0 and credited_amount > 0 then 'credited'
-            when invoice_read_at is not null and left_amount <= 0 and total_amount > 0 then 'paid'
-            when paid_amount > 0 then 'partly_paid'
-            else 'open'
-        end as invoice_status,
+        invoice_status(
+            is_draft, is_voided, is_refunded, is_paid, left_amount, total_amount, paid_amount, credited_amount
+        ) as invoice_status,
     from observed
 ),
 
@@ -196,7 +186,7 @@ invoices as (
         if(invoice_status = 'paid', coalesce(nullif(paid_amount, 0), total_amount), paid_amount) as paid_amount,
         credited_amount,
         invoice_status,
-        is_marked_credit_note or coalesce(total_amount < 0, false) as is_credit_note,
+        is_credit_note(original_invoice_guid, total_amount) as is_credit_note,
         payment_route,
         payment_route_source,
         is_manual_payer,
@@ -212,7 +202,7 @@ invoices as (
         due_at,
         case
             when is_draft then 'draft_invoice'
-            when is_marked_credit_note then 'credit_note'
+            when original_invoice_guid is not null then 'credit_note'
             when total_amount <= 0 then 'zero_invoice'
         end as excluded_because,
         first_entry_at,

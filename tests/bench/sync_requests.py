@@ -3,6 +3,7 @@
     uv run python tests/bench/sync_requests.py                        # 100,000 and 1,000,000 entries of three years
     uv run python tests/bench/sync_requests.py 20000 100000           # other sizes, the smallest first
     uv run python tests/bench/sync_requests.py --command 1000000      # and once through `nexudus-billing sync`
+    uv run python tests/bench/sync_requests.py --invoices 1200000     # entries and their 400,000 invoices
 
 The sandbox and each run are processes of their own, so that a peak of memory is that of one run. The runs of a size
 follow each other: first sync, nothing new, a day in which 1 % of the entries changed, reconcile with nothing deleted,
@@ -21,6 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
+
+import duckdb
+
+from pipelines.foundation.sql_files import sql_folder
 
 PAGE_SIZE = 1000
 DELETIONS = 30
@@ -57,6 +62,7 @@ serve(port=0, size=int(sys.argv[1]), months=int(sys.argv[2]), until=datetime.now
 """
 
 LANDING = Path(__file__).parent / "loaders" / "landing.py"
+READ_AGAIN = (sql_folder("land") / "read_again" / "coworker_invoices.sql").read_text(encoding="utf-8").rstrip("; \n")
 
 
 class Ran(NamedTuple):
@@ -164,6 +170,28 @@ def measure(size: int, *, with_command: bool) -> float:
     return peak
 
 
+def measure_with_invoices(size: int) -> None:
+    """Print what the first sync of entries and invoices costs, and that of a day later with nothing new."""
+    with served(size) as server, tempfile.TemporaryDirectory() as folder:
+
+        def land(name: str) -> tuple[dict[str, Any], float]:
+            said, _, _, mib = run([sys.executable, str(LANDING), name], environment_for(server, folder))
+            return json.loads(said), mib
+
+        figures, mib = land("first sync with invoices")
+        new = figures["new"]
+        most = 1.05 * sum(-(-count // PAGE_SIZE) for count in new.values()) + 40
+        rest = f"{new['entries']:,} entries, {new['invoices']:,} invoices"
+        tell(size, "first sync with invoices", figures["requests"], most, mib, 500, figures["seconds"], rest)
+        with duckdb.connect(str(Path(folder) / "warehouse.duckdb"), read_only=True) as connection:
+            ((open_count,),) = connection.execute(f"select count(*) from ({READ_AGAIN})").fetchall()
+        server.tell("change", 0)  # a day passes
+        figures, mib = land("a day with nothing new, invoices")
+        most = 8 + -(-open_count // 100)
+        rest = f"{open_count:,} invoices open"
+        tell(size, "a day with nothing new", figures["requests"], most, mib, 500, figures["seconds"], rest)
+
+
 def tell(  # noqa: PLR0917 - the columns of a line
     size: int, name: str, requests: int, most: float, mib: float, most_mib: float | None, seconds: float, rest: str
 ) -> None:
@@ -179,7 +207,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", type=int, default=[100_000, 1_000_000])
     parser.add_argument("--command", action="store_true", help="also a first sync through the command line")
+    parser.add_argument("--invoices", action="store_true", help="instead, entries and the invoices that they are of")
     options = parser.parse_args()
+    if options.invoices:
+        for size in options.sizes:
+            measure_with_invoices(size)
+        return
     peaks = [measure(size, with_command=options.command) for size in options.sizes]
     for size, peak in zip(options.sizes[1:], peaks[1:], strict=True):
         flag = "" if peak <= 1.2 * peaks[0] else "  TOO MUCH"

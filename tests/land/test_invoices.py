@@ -1,6 +1,7 @@
 """Invoices through the general code: read by UpdatedOn, open ones again by id, none of their secrets kept."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipelines.land.reconcile import reconcile_covered
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.invoice_list import INVOICE_LIST
 from pipelines.sandbox.invoice_wire import CANARY
+from pipelines.sandbox.life import EVENTS
 from pipelines.sandbox.operators import make_operator
 
 FIELDS = ("id", "updated_on", "total_amount", "paid_amount", "credited_amount", "paid", "paid_on", "void", "due_amount")
@@ -184,23 +186,51 @@ def test_a_deleted_invoice_is_found_by_reconcile_and_costs_a_sync_one_request(ac
     assert account.sync()[1] <= 2 + -(-account.open_count() // 100)
 
 
-def test_much_life_between_the_answers_ends_in_the_truth(account):
-    knobs = account.sandbox.knobs
-    account.sync()
-    for event in ("pay", "part_pay", "void", "credit", "refund"):
-        setattr(knobs, f"{event}_rate", 1.5)
-    knobs.clock_step_seconds = 2.0
+ENTRY_FIELDS = ("id", "updated_on", "description", "coworker_invoice_id")
+
+
+def check_that_both_tables_become_the_source(account, seed):
+    """Life goes on between any two answers, payments that move no UpdatedOn too. A sync in quiet ends in the truth."""
+    random, sandbox, knobs = Random(seed), account.sandbox, account.sandbox.knobs
+    knobs.seed, knobs.shuffle_ties = seed, True
+    knobs.most_ids_at_once = random.choice([0, 1, 7, 40])
+    knobs.max_page_size = random.choice([100, 500, 1000])
+    knobs.range_end = random.choice(["second", "minute", "whole_minute", "exclusive"])
+    knobs.dir_convention = random.choice(["0/1", "1/-1"])
+    knobs.clock_step_seconds = random.choice([0.0, 2.0, 30.0])
+    for event in EVENTS:
+        setattr(knobs, f"{event}_rate", random.choice([0, 0.3, 1.5]))
     for _ in range(3):
-        account.sandbox.clock.advance(timedelta(hours=6))
-        account.sync(HISTORIES)
-        account.sync()
-    for event in ("pay", "part_pay", "void", "credit", "refund"):
-        setattr(knobs, f"{event}_rate", 0.0)
-    account.sandbox.clock.advance(timedelta(hours=6))
-    account.sync(HISTORIES)
-    account.sync()
+        for entity in (HISTORIES, INVOICES):
+            account.sync(entity)
+        sandbox.clock.advance(timedelta(hours=random.choice([1, 6, 200])))
+        for invoice in random.sample(list(sandbox.store.invoices.values()), 20):
+            if invoice.is_open:  # back-dated, so that no range of PaidOn holds it either
+                sandbox.store.pay(invoice.id, sandbox.clock.now() - random.randrange(40 * 86_400), fee=50)
+    for event in EVENTS:
+        setattr(knobs, f"{event}_rate", 0)
+    sandbox.clock.advance(timedelta(hours=6))
+    for entity in (HISTORIES, INVOICES):
+        account.sync(entity)
 
     assert account.live() == account.truth()
+    wire = HISTORIES.contract.columns
+    truth = {row["Id"]: tuple(row[wire[name]] for name in ENTRY_FIELDS) for row in sandbox.store.truth()}
+    rows = account.all(f"select {', '.join(ENTRY_FIELDS)} from land.coworker_invoice_histories")
+    landed = {row[0]: row for row in rows}
+    assert {key: landed.get(key) for key in truth} == truth
+    assert sum(sandbox.store.changes.values()) > 20  # else hardly anything happened
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_a_sync_in_quiet_entries_and_invoices_are_the_source(account, seed):
+    check_that_both_tables_become_the_source(account, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 43))
+def test_after_a_sync_in_quiet_entries_and_invoices_are_the_source_at_length(account, seed):
+    check_that_both_tables_become_the_source(account, seed)
 
 
 def test_no_secret_is_in_any_file_of_the_data_directory(account):

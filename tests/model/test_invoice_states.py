@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 
 import polars as pl
 import pytest
 from given import NO_FUNDS, NO_MANDATE, START, SUCCESS, close_until, entry, land, model, row, rows
 
+from pipelines.extract.invoices import InvoiceRecord
 from pipelines.foundation.frames import readable
+from pipelines.record.invoice_now import state_of
 
 LATER = START + timedelta(days=40)
 STATES = {
@@ -183,3 +186,101 @@ def test_a_route_has_no_rate_where_the_words_are_not_understood(warehouse):
     query += " no_rate_because from model.route_failure_rates where not is_all_businesses order by route_kind"
     untold = (1, None, None, "wording_not_understood")
     assert warehouse.execute(query).fetchall() == [("payer", *untold), ("payment_route", *untold)]
+
+
+def random_facts(dice):
+    """What an invoice says of itself, or {} where it was never read."""
+    if dice.random() < 0.15:
+        return {}
+    total = dice.choice(["100", "19.99", "0.1", "1500"] * 3 + ["0", "-20"])
+    part = dice.choice([None, "0", "0.05", total])
+    facts = {
+        "total_amount": total,
+        "paid_amount": dice.choice([None, "0", "0.05", total]),
+        "credited_amount": part,
+        "due_amount": dice.choice([None, None, "0", "0.03"]),
+        "credit_note": dice.random() < 0.3,
+        "original_invoice_guid": "2f" if dice.random() < 0.05 else None,
+    }
+    facts |= {flag: dice.random() < 0.08 for flag in ("draft", "void", "refunded")}
+    facts["refunded_on"] = START + timedelta(days=30) if facts["refunded"] else None
+    facts["paid"] = dice.random() < 0.4
+    return facts | {"paid_on": START + timedelta(days=dice.uniform(-5, 25)) if facts["paid"] else None}
+
+
+def expected_state(facts, entry_paid_on):
+    """Status, due, paid and credited amount, by the words of docs/figures.md."""
+    if not facts:
+        paid = entry_paid_on is not None
+        return ("paid", 0, Decimal(100), None) if paid else ("open", Decimal(100), None, None)
+    total, paid, credited, due = (
+        None if facts[f"{name}_amount"] is None else Decimal(facts[f"{name}_amount"])
+        for name in ("total", "paid", "credited", "due")
+    )
+    left = total - (paid or 0) - (credited or 0) if due is None else due
+    status = next((name for flag, name in FLAGGED if facts[flag]), None)
+    if status is None and left <= 0 and (credited or 0) > 0:
+        status = "credited"
+    if status is None and left <= 0 and total > 0:
+        status = "paid"
+    status = status or ("partly_paid" if (paid or 0) > 0 else "open")
+    is_due = status in {"open", "partly_paid"}
+    return status, max(left, 0) if is_due else 0, (paid or total) if status == "paid" else paid, credited
+
+
+FLAGGED = [("draft", "draft"), ("void", "voided"), ("refunded", "refunded"), ("paid", "paid")]
+
+
+def expected_recovery(state, total, paid_on, failed_at, is_retried):
+    """State and the amounts open, recovered and credited, of an invoice that failed."""
+    status, due, _, credited = state
+    if status in {"refunded", "voided"}:
+        return status, 0, 0, 0
+    if status == "credited":
+        return status, 0, 0, total
+    if status in {"open", "partly_paid"}:
+        due = min(due, total)
+        gone = total - due
+        back = gone if status == "open" else min(credited or 0, gone)
+        return ("open" if status == "open" else "partly_recovered"), due, gone - back, back
+    if not is_retried and paid_on is not None and paid_on < failed_at:
+        return "paid_before", 0, 0, 0
+    return "recovered", 0, total, 0
+
+
+def test_states_and_amounts_agree_with_plain_python_in_the_model_and_before_something_is_sent(warehouse):
+    dice = Random(18)
+    invoices = {number: random_facts(dice) for number in range(1, 400)}
+    states, recoveries, entries = {}, {}, []
+    for number, facts in invoices.items():
+        failed_at, is_retried = dice.randrange(1, 12), dice.random() < 0.2
+        paid_on = facts.get("paid_on") if facts else dice.choice([None, START + timedelta(days=dice.uniform(-5, 25))])
+        entries.append(entry(2 * number, number, NO_FUNDS, failed_at, paid_on=None if facts else paid_on))
+        if is_retried:
+            entries.append(entry(2 * number + 1, number, SUCCESS, 15, paid_on=None if facts else paid_on))
+        states[number] = state = expected_state(facts, paid_on)
+        total = Decimal(facts["total_amount"]) if facts else Decimal(100)
+        if state[0] != "draft" and not facts.get("original_invoice_guid") and total > 0:
+            moment = START + timedelta(days=failed_at)
+            recoveries[number] = expected_recovery(state, total, paid_on, moment, is_retried)
+    land(warehouse, *entries)
+    land_invoices(
+        warehouse, {number: {"credited_amount": None, **facts} for number, facts in invoices.items() if facts}
+    )
+    close_until(warehouse, LATER)
+    model(warehouse, "failed_invoice_recoveries")
+
+    def found(columns, table):
+        return {row[0]: row[1:] for row in warehouse.execute(f"select invoice_id, {columns} from {table}").fetchall()}
+
+    assert found("invoice_status, due_amount, paid_amount, credited_amount", "model.invoices") == states
+    amounts = "recovery_state, open_amount, recovered_amount, credited_amount"
+    assert found(amounts, "model.failed_invoice_recoveries") == recoveries
+    assert len({state for state, *_ in states.values()}) == len({state for state, *_ in recoveries.values()}) == 7
+    for number, facts in invoices.items():
+        if facts:
+            values = {name: Decimal(v) if name.endswith("amount") and v else v for name, v in facts.items()}
+            record = InvoiceRecord(id=number, updated_on=START, raw=b"{}", **values)
+            is_wanted = state_of(record) is None
+            is_credit_note = facts["original_invoice_guid"] or Decimal(facts["total_amount"]) < 0
+            assert is_wanted == (states[number][1] > 0 and not is_credit_note), facts

@@ -1,6 +1,6 @@
 """What our landing assets do, in their order, without loading Dagster; with `reconcile` in its argument, that too.
 
-Prints what it did as one line of JSON.
+With `invoices` in it the invoices follow the entries. Prints what it did as one line of JSON.
 """
 
 import json
@@ -12,9 +12,12 @@ from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES
+from pipelines.extract.invoices import INVOICES
 from pipelines.extract.windows import Window, floor_minute
+from pipelines.land.catching_up import catch_up
 from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull, close_before_first_entry, planned_windows
+from pipelines.land.pull_settings import pull_for
 from pipelines.land.reconcile import reconcile
 from pipelines.land.refresh import windows_to_refresh
 from pipelines.land.total_count import land_missed
@@ -45,12 +48,20 @@ with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING)
         for axis in HISTORIES.further_axes:
             pull.read(axis, windows_to_refresh(connection, HISTORIES, axis, history.end, lookback))
         land_missed(pull, history)
-    seconds = clock.perf_counter() - began
+pulls = {"entries": pull}
+requests = client.data_request_count
+if "invoices" in name:  # an asset of its own
+    with NexudusClient(settings) as client, open_warehouse(settings, limits=LANDING) as connection:
+        pulls["invoices"] = pull_for(settings, connection, client, name, INVOICES)
+        catch_up(pulls["invoices"], history, lookback)
+        requests += client.data_request_count
+seconds = clock.perf_counter() - began
 print(
     json.dumps(
         {
-            "requests": client.data_request_count,
+            "requests": requests,
             "rows": pull.report.rows._asdict(),
+            "new": {what: one.report.rows.new for what, one in pulls.items()},
             "deleted": pull.report.deleted_count,
             "seconds": round(seconds, 1),
         }
