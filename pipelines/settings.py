@@ -195,6 +195,8 @@ class Settings(BaseSettings):
     """Time zone in which the API reads filter values; `doctor` finds out."""
     publish_personal_data: bool = False
     """Whether names and free text are published; otherwise titles and texts show only words that the rules know."""
+    publish_tokens: bool = False
+    """Whether invoice numbers and customers' Ids are published as keyed tokens, the same for the same one."""
     businesses_file: FilePath | None = None
     """CSV file with `business_id,business_name,time_zone`; otherwise the API is asked, where the role allows it."""
     dashboard_hosts: str = ""

@@ -45,7 +45,7 @@ def show_person(settings: Settings, person: int) -> Findings:
     return Findings(
         customer_id=person,
         warehouse=held,
-        releases_with_their_invoices=[str(file) for file in _releases(target) if _has_invoices(file, person)],
+        releases_with_their_invoices=[str(file) for file in _releases(target) if _has_invoices(file, held.invoice_ids)],
         parquet_folders=[str(folder) for folder in sorted(parquet_folder(target).glob("release-*"))],
         exported_files=[str(file) for file in sorted(export_folder(settings).glob("*")) if file.is_file()],
         files_that_name_them=[str(file) for file in files_naming(_folders(settings), held.names)],
@@ -92,7 +92,13 @@ def build_and_publish(settings: Settings, connection: duckdb.DuckDBPyConnection)
     )
     broken = sorted(one.model.table for one in built if one.broken)
     if not broken:
-        publish(connection, models, settings.analytics_path, personal_data=settings.publish_personal_data)
+        publish(
+            connection,
+            models,
+            settings.analytics_path,
+            personal_data=settings.publish_personal_data,
+            tokens=settings.publish_tokens,
+        )
     return broken
 
 
@@ -120,13 +126,14 @@ def _releases(target: Path) -> list[Path]:
     return [target, *sorted(releases.releases_folder(target).glob(f"*{target.suffix}"))]
 
 
-def _has_invoices(file: Path, person: int) -> bool:
+def _has_invoices(file: Path, invoice_ids: list[int]) -> bool:
     if not file.exists():
         return False
     with open_snapshot(file) as snapshot:
         return bool(
             snapshot.rows(
-                "select 1 from invoices where coworker_id = getvariable('person') limit 1", {"person": person}
+                "select 1 from invoices where list_contains(getvariable('ids'), invoice_id) limit 1",
+                {"ids": invoice_ids},
             )
         )
 

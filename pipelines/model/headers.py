@@ -17,6 +17,8 @@ The form, in this order (every block but the first sentence may be missing):
     -- personal
     --   updated_by
     --   description: description_pattern
+    -- pseudonymous
+    --   invoice_number
     -- reads
     --   model.daily_problem_entries
     -- concerns
@@ -26,8 +28,9 @@ The form, in this order (every block but the first sentence may be missing):
 `columns as in` takes over the columns of other models, with their meanings. `unique` counts nulls as equal; `accepted`
 and `holds` let null pass, as a CHECK constraint does. A promise may have a name of its own between its kind and the
 colon; without one its text makes its name. `personal` names a column and, after the colon, the column that stands in
-for it where personal data is not published (else it is null). `reads` names tables that a Python frame of the model
-needs; `concerns` names the model that a data test belongs to. A model without `published` stays in the warehouse.
+for it where personal data is not published (else it is null); `pseudonymous` columns name nobody but to people with
+access to Nexudus. `reads` names tables that a Python frame of the model needs; `concerns` names the model that a
+data test belongs to. A model without `published` stays in the warehouse.
 """
 
 import re
@@ -35,7 +38,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 PromiseKind = Literal["unique", "not null", "accepted", "holds"]
-_BLOCKS = {"columns", "columns as in", "promises", "personal", "reads", "concerns"}
+_BLOCKS = {"columns", "columns as in", "promises", "personal", "pseudonymous", "reads", "concerns"}
 LONGEST_NAME = 60
 _PROMISE = re.compile(rf"(?P<kind>{'|'.join(get_args(PromiseKind))})(?: (?P<name>[a-z][a-z0-9_]*))?: (?P<text>.+)")
 _ACCEPTED = re.compile(r"(?P<column>\w+) in \((?P<values>[^()]+)\)")
@@ -81,6 +84,7 @@ class Header:
     columns_as_in: dict[str, frozenset[str]] = field(default_factory=dict)
     promises: tuple[Promise, ...] = ()
     personal: dict[str, str | None] = field(default_factory=dict)
+    pseudonymous: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
     concerns: str | None = None
     published: bool = False
@@ -113,6 +117,7 @@ def parse_header(text: str) -> Header:
         columns_as_in=dict(_taken_over(number, entry) for number, entry in blocks["columns as in"]),
         promises=_promises(blocks["promises"]),
         personal=dict(_personal(entry) for _, entry in blocks["personal"]),
+        pseudonymous=frozenset(entry for _, entry in blocks["pseudonymous"]),
         reads=frozenset(entry for _, entry in blocks["reads"]),
         concerns=next((entry for _, entry in blocks["concerns"]), None),
         published=published,

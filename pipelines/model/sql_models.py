@@ -43,6 +43,7 @@ class SqlModel:
     columns: dict[str, str]
     promises: tuple[Promise, ...]
     personal: dict[str, str | None]
+    pseudonymous: frozenset[str]
     published: bool
     sql: str
     upstream: frozenset[str]
@@ -108,6 +109,7 @@ def _models(folder: Path, tests: list[DataTest]) -> Iterator[SqlModel]:
             columns=dict(_columns(path, header, headers)),
             promises=header.promises,
             personal=header.personal,
+            pseudonymous=header.pseudonymous,
             published=header.published,
             sql=text,
             upstream=upstream | header.reads,

@@ -16,6 +16,7 @@ from pipelines.foundation.memory import COPYING, with_memory_limit
 from pipelines.foundation.private_files import make_private_folder, settle, unwritable
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.transactions import transaction
+from pipelines.land.erased_people import account_key
 from pipelines.land.layout import program_version
 from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.publish import releases
@@ -30,6 +31,8 @@ _DICTIONARY = {
     "data_type": "Its DuckDB type",
     "description": "What it means",
     "is_personal": "Whether it holds personal data; its values are published only with NEXUDUS_PUBLISH_PERSONAL_DATA",
+    "is_pseudonymous": "Whether it tells the customer to people with access to Nexudus, and to nobody else; with "
+    "NEXUDUS_PUBLISH_TOKENS its values are keyed tokens, the same for the same value",
 }
 _CHECKS = {
     "table_name": "The table that the promise is about",
@@ -47,7 +50,7 @@ _DISK_ERRORS = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalExc
 class Published(NamedTuple):
     """A published file: where it is, its size in bytes, its SHA-256, the rows of each table, its release number.
 
-    `withdraws_personal_data`: it holds none, and an earlier release did.
+    `withdraws_personal_data`: an earlier release held of people what this one may not.
     """
 
     path: Path
@@ -64,13 +67,15 @@ def publish(
     target: Path,
     *,
     personal_data: bool,
+    tokens: bool = False,
     now: datetime | None = None,
     inputs: str | None = None,
     kept_releases: int = 3,
 ) -> Published:
     """Write the published models of the warehouse (the connection's current database) to `target`.
 
-    `inputs` is the version of what they were built from, for the next run to compare.
+    With `tokens` pseudonymous columns hold keyed tokens. `inputs` is the version of what they were built from, for the
+    next run to compare.
 
     The previous file is untouched until the last step, one rename; a reader that has it open keeps it.
     Raises WrongUseError when the folder cannot be written to, BrokenPromiseError when the new file does not read back.
@@ -83,13 +88,13 @@ def publish(
             _sweep(target)
             number = releases.next_number(target)
             published_at = now or utc_now()
-            _set_variables(connection, number, published_at, personal_data=personal_data)
+            _set_variables(connection, number, published_at, personal_data=personal_data, tokens=tokens)
             try:
                 with _bulk_writing(connection):
                     row_counts = with_memory_limit(
                         connection,
                         _row_count(connection, "land.coworker_invoice_histories"),
-                        lambda: _build(connection, models, building, personal_data=personal_data),
+                        lambda: _build(connection, models, building, personal_data=personal_data, tokens=tokens),
                         least_bytes=COPYING,
                     )
                 _check_that_it_reads_back(building, row_counts)
@@ -103,6 +108,7 @@ def publish(
                     program_version=program_version(),
                     row_counts=row_counts,
                     has_personal_data=personal_data,
+                    has_plain_ids=not tokens,
                     inputs=inputs,
                 )
                 removed = releases.release(target, building, made, kept_releases)
@@ -112,7 +118,7 @@ def publish(
     except (OSError, *_DISK_ERRORS) as error:
         advice = "check NEXUDUS_ANALYTICS and its permissions. The file published before is unchanged."
         raise unwritable(target, error, advice) from None
-    withdraws = not personal_data and any(one.has_personal_data for one in removed)
+    withdraws = any(one.says_more_than(made) for one in removed)
     return Published(target, made.byte_count, made.sha256, row_counts, number, withdraws)
 
 
@@ -122,13 +128,14 @@ def load_views() -> list[SqlModel]:
 
 
 def _set_variables(
-    connection: duckdb.DuckDBPyConnection, number: int, published_at: datetime, *, personal_data: bool
+    connection: duckdb.DuckDBPyConnection, number: int, published_at: datetime, *, personal_data: bool, tokens: bool
 ) -> None:
     values = {
         "release_number": number,
         "published_at": published_at,
         "program_version": program_version(),
         "personal_data": personal_data,
+        "token_key": account_key(connection) if tokens else "",
     }
     for name, value in values.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
@@ -153,7 +160,7 @@ def _bulk_writing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _build(
-    connection: duckdb.DuckDBPyConnection, models: list[SqlModel], building: Path, *, personal_data: bool
+    connection: duckdb.DuckDBPyConnection, models: list[SqlModel], building: Path, *, personal_data: bool, tokens: bool
 ) -> dict[str, int]:
     """Write every table into the new file; returns the rows of each."""
     building.unlink(missing_ok=True)
@@ -165,7 +172,9 @@ def _build(
     try:
         with transaction(connection):
             row_counts = {
-                model.name: _write_table(connection, model, source, personal_data=personal_data)
+                model.name: _write_table(
+                    connection, model, source, _masks(model, personal_data=personal_data, tokens=tokens)
+                )
                 for model, source in sources
             }
             row_counts["data_dictionary"] = _write_dictionary(connection, [*models, *views])
@@ -176,8 +185,7 @@ def _build(
     return row_counts
 
 
-def _write_table(connection: duckdb.DuckDBPyConnection, model: SqlModel, source: str, *, personal_data: bool) -> int:
-    masks = _masks(model, personal_data=personal_data)
+def _write_table(connection: duckdb.DuckDBPyConnection, model: SqlModel, source: str, masks: str) -> int:
     key = next((", ".join(promise.columns) for promise in model.promises if promise.kind == "unique"), None)
     order = f" order by {key}" if key and _row_count(connection, source) <= _LONGEST_SORTED else ""
     answer = connection.execute(
@@ -191,30 +199,36 @@ def _row_count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
     return int(connection.execute(f"select count(*) from {source}").fetchall()[0][0])  # noqa: S608 - our own SQL
 
 
-def _masks(model: SqlModel, *, personal_data: bool) -> str:
-    """Personal columns keep their position and type; their value is the replacement that the model names, or null."""
-    if personal_data or not model.personal:
-        return ""
-    replaced = (f"{replacement or 'null::varchar'} as {column}" for column, replacement in model.personal.items())
-    return f" replace ({', '.join(replaced)})"
+def _masks(model: SqlModel, *, personal_data: bool, tokens: bool) -> str:
+    """Masked columns keep their position and type; their value is the replacement that the model names, or null.
+
+    Or a token, made with the account's key. That of a number is a number of 48 bits, which a spreadsheet keeps exactly.
+    """
+    replaced = {} if personal_data else {column: other or "null::varchar" for column, other in model.personal.items()}
+    for column in model.pseudonymous if tokens else ():
+        digits = f"left(sha256(getvariable('token_key') || sha256(getvariable('token_key') || {column})), 12)"
+        replaced[column] = f"('0x' || {digits})::bigint" if column.endswith("_id") else digits
+    listed = ", ".join(f"{other} as {column}" for column, other in replaced.items())
+    return f" replace ({listed})" if listed else ""
 
 
 def _write_dictionary(connection: duckdb.DuckDBPyConnection, tables: list[SqlModel]) -> int:
     meanings = pl.DataFrame(
         [
-            (model.name, column, meaning, column in model.personal)
+            (model.name, column, meaning, column in model.personal, column in model.pseudonymous)
             for model in tables
             for column, meaning in model.columns.items()
         ],
-        schema=["table_name", "column_name", "description", "is_personal"],
+        schema=["table_name", "column_name", "description", "is_personal", "is_pseudonymous"],
         orient="row",
     )
     with readable(connection, meanings=meanings):
         answer = connection.execute(
             """
             create table published.main.data_dictionary as
-            select meanings.table_name, column_name, made.data_type, meanings.description, meanings.is_personal
-            from meanings
+            with kept as materialized (from meanings) -- a filter of the join would go to pyarrow, which cannot do it
+            select kept.table_name, column_name, made.data_type, kept.* exclude (table_name, column_name)
+            from kept
             inner join duckdb_columns() as made using (table_name, column_name)
             where made.database_name = 'published'
             order by made.table_name, made.column_index

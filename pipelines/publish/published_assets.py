@@ -45,6 +45,7 @@ def published_assets(
                 models,
                 settings.analytics_path,
                 personal_data=settings.publish_personal_data,
+                tokens=settings.publish_tokens,
                 inputs=inputs_of_run(connection, context.run.run_id),
                 kept_releases=settings.kept_releases,
             )

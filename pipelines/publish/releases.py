@@ -36,7 +36,13 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     row_counts: Mapping[str, int]
     # Files of version 0.1.0 do not say; they show titles as they are, and names that they did not know.
     has_personal_data: bool = True
+    has_plain_ids: bool = True
     inputs: str | None = None
+
+    def says_more_than(self, other: "Release") -> bool:
+        """Whether it holds of people what the other may not."""
+        more_of_people = self.has_personal_data and not other.has_personal_data
+        return more_of_people or (self.has_plain_ids and not other.has_plain_ids)
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -86,7 +92,7 @@ def next_number(target: Path) -> int:
 def release(target: Path, building: Path, made: Release, kept_count: int) -> list[Release]:
     """Keep `building` as a release and make it the published file; each step is atomic. Returns the releases removed.
 
-    Where it holds no personal data, earlier releases that do are removed.
+    Earlier releases that hold of people what it may not are removed.
 
     The manifest is written first, so that it always lists the checksum of the file that readers find.
     """
@@ -95,7 +101,7 @@ def release(target: Path, building: Path, made: Release, kept_count: int) -> lis
     with written_aside(kept, is_published=True) as copy:
         shutil.copy2(building, copy)
     before = read_manifest(target).releases
-    older = [one for one in before if made.has_personal_data or not one.has_personal_data]
+    older = [one for one in before if not one.says_more_than(made)]
     manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:kept_count])
     content = msgspec.json.format(msgspec.json.encode(manifest))
     replace_file(manifest_path(target), content, is_published=True)

@@ -26,6 +26,8 @@
 --       and failed_attempt_90_day_count <= attempt_90_day_count and attempt_90_day_count <= attempt_count
 --       and failed_invoice_90_day_count <= failed_attempt_90_day_count
 --       and open_invoice_count <= attempted_invoice_count and collected_invoice_count <= attempted_invoice_count
+-- pseudonymous
+--   coworker_id
 -- published
 with
 

@@ -53,6 +53,9 @@
 -- personal
 --   coworker_full_name
 --   bill_to_name
+-- pseudonymous
+--   invoice_number
+--   coworker_id
 -- reads
 --   land.reconciliations
 -- published

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -29,7 +30,7 @@ def target(tmp_path: Path) -> Path:
 def publish_once(warehouse: duckdb.DuckDBPyConnection, target: Path) -> Callable[..., Published]:
     models = load_models()
 
-    def publish_now(*, personal_data: bool = False, to: Path = target, kept_releases: int = 3) -> Published:
-        return publish(warehouse, models, to, personal_data=personal_data, now=NOW, kept_releases=kept_releases)
+    def publish_now(*, personal_data: bool = False, to: Path = target, **options: Any) -> Published:
+        return publish(warehouse, models, to, personal_data=personal_data, now=NOW, **options)
 
     return publish_now

@@ -72,6 +72,8 @@ def _row(number: int) -> dict[str, object]:
         "coworker_invoice_id": 61_000_000 + number // 5,
         "coworker_invoice_business_id": 1_414_970 + number // 5 % 4,
         "coworker_invoice_business_currency_code": CURRENCIES[number // 5 % 4],
+        "coworker_invoice_coworker_id": 8_201_300 + number // 25,
+        "coworker_invoice_invoice_number": f"INV-{number // 5:06}",
         "coworker_invoice_coworker_full_name": "Zanthippe Quillfeather",
         "coworker_invoice_bill_to_name": "Brightwhistle Ltd",
         "coworker_invoice_total_amount": f"{100 + number % 7}.25",

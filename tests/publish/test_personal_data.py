@@ -120,6 +120,32 @@ def test_the_dictionary_says_which_columns_are_personal(publish_once, target):
     assert set(marked) >= PERSONAL
 
 
+def test_invoice_numbers_and_customers_may_be_tokens_that_stay_the_same(publish_once, target):
+    def read(query):
+        with duckdb.connect(str(target), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    by_invoice = "select invoice_id, invoice_number, coworker_id from invoices order by all"
+    customers = "select coworker_id from customers where coworker_id is not null order by all"
+    publish_once()
+    plain, plain_customers = read(by_invoice), read(customers)
+    marked = "select table_name, column_name from data_dictionary where is_pseudonymous order by all"
+    assert read(marked) == [("customers", "coworker_id"), ("invoices", "coworker_id"), ("invoices", "invoice_number")]
+
+    assert publish_once(tokens=True).withdraws_personal_data
+    tokens, token_customers = read(by_invoice), read(customers)
+
+    assert [path.name for path in (target.parent / "analytics.releases").iterdir()] == ["000002.duckdb"]
+    for column in (1, 2):
+        pairs = {(one[column], other[column]) for one, other in zip(plain, tokens, strict=True)}
+        assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}) > 1
+        assert not {one for one, _ in pairs if one} & {other for _, other in pairs}
+    assert {one for (one,) in token_customers} <= {row[2] for row in tokens}
+    assert len(set(token_customers)) == len(set(plain_customers))
+    publish_once(tokens=True)
+    assert read(by_invoice) == tokens
+
+
 def test_a_model_that_holds_titles_or_texts_says_that_they_are_personal():
     texts = re.compile(r"(.*_)?(name|description|pattern|text|detail|updated_by)")
     ours = {"rule_name", "business_name", "rule_name_pattern"}
