@@ -9,6 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from pipelines import cli
 
 
@@ -20,9 +22,13 @@ class Ran(NamedTuple):
     err: str
 
 
-def run_here(*arguments: str) -> Ran:
+def run_here(*arguments: str, folder: Path | None = None, **environment: object) -> Ran:
     """Run the command in this process, which spares the seconds that Dagster takes to load."""
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        for name, value in environment.items():
+            patch.setenv(name, str(value))
+        if folder:
+            patch.chdir(folder)
         code = cli.run(list(arguments))
     return Ran(code, out.getvalue(), err.getvalue())
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox_settings import environment_for
+
 from pipelines.orchestrate.in_process import instance_template
 from pipelines.sandbox.emulator import Sandbox
 
@@ -116,15 +118,9 @@ def dagster_services(folder: Path, sandbox: Sandbox, **settings: object) -> Iter
     (services.home / "dagster.yaml").write_bytes(instance_template().read_bytes())
     services.environment |= {
         "DAGSTER_HOME": str(services.home),
-        "NEXUDUS_BASE_URL": sandbox.base_url,
-        "NEXUDUS_USERNAME": sandbox.username,
-        "NEXUDUS_PASSWORD": sandbox.password,
-        "NEXUDUS_DATA_DIR": str(folder / "data"),
         "NEXUDUS_HISTORY_START": "2024-01-01",
-        "NEXUDUS_REQUEST_SPACING_MS": "0",
-        "NEXUDUS_REQUESTS_PER_MINUTE": "0",
-        "NEXUDUS_REQUESTS_PER_HOUR": "0",
     }
+    services.environment |= environment_for(sandbox, folder / "data")
     services.environment |= {f"NEXUDUS_{name.upper()}": str(value) for name, value in settings.items()}
     with ExitStack() as stack:
         stack.callback(lambda: [services.kill(name) for name in list(services.processes)])

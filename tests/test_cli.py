@@ -17,6 +17,7 @@ import duckdb
 import pytest
 import typer
 from command_line import Ran, run_apart, run_here, started_apart
+from sandbox_settings import environment_for
 
 from pipelines import cli
 from pipelines.land.landed_assets import HISTORIES, months
@@ -46,12 +47,8 @@ def tenant():
 def folder(tmp_path, monkeypatch, tenant):
     """A folder to work in, with settings for a sandbox and a data directory in which a sync has been."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NEXUDUS_BASE_URL", tenant.base_url)
-    monkeypatch.setenv("NEXUDUS_USERNAME", tenant.username)
-    monkeypatch.setenv("NEXUDUS_PASSWORD", tenant.password)
-    monkeypatch.setenv("NEXUDUS_REQUEST_SPACING_MS", "0")
-    monkeypatch.setenv("NEXUDUS_REQUESTS_PER_MINUTE", "0")
-    monkeypatch.setenv("NEXUDUS_REQUESTS_PER_HOUR", "0")
+    for name, value in environment_for(tenant, Path("data")).items():
+        monkeypatch.setenv(name, value)
     # Dagster's record of runs on disk takes half the time of a small sync; the test of the demo looks at it.
     monkeypatch.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "data" / "dagster"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from sandbox_settings import unpaced_settings
 
 from pipelines.definitions import build_definitions
 from pipelines.extract.client import NexudusClient
@@ -38,18 +39,7 @@ def a_sandbox():
 
 
 def settings_of(running, folder):
-    return Settings(
-        _env_file=None,
-        base_url=running.base_url,
-        username=running.username,
-        password=running.password,
-        data_dir=folder / "data",
-        history_start="2024-01-01",
-        request_spacing_ms=0,
-        requests_per_minute=0,
-        requests_per_hour=0,
-        timeout_seconds=5,
-    )
+    return unpaced_settings(running, folder / "data", history_start="2024-01-01")
 
 
 def run_tick(settings, instance, name, only=None, **tags):

@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 import pytest
 from command_line import run_here
+from sandbox_settings import unpaced_settings
 from tested_warehouse import new_warehouse
 
 from pipelines.command import person_verbs
@@ -30,7 +31,7 @@ from pipelines.publish import bucket, releases
 from pipelines.publish.analytics import publish
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import load_settings
 
 UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
 FREE_TEXTS = (
@@ -50,17 +51,8 @@ class Account:
 
     def __init__(self, sandbox, folder, kind):
         self.sandbox, self.folder = sandbox, folder
-        self.settings = Settings(
-            _env_file=None,
-            base_url=sandbox.base_url,
-            username=sandbox.username,
-            password=sandbox.password,
-            data_dir=folder / "data",
-            requests_per_minute=0,
-            requests_per_hour=0,
-            request_spacing_ms=0,
-            publish_to=f"file://{folder / 'bucket'}",
-            **new_warehouse(folder, kind),
+        self.settings = unpaced_settings(
+            sandbox, folder / "data", publish_to=f"file://{folder / 'bucket'}", **new_warehouse(folder, kind)
         )
         self.invoice = next(one.invoice for one in sandbox.store.by_id.items if one.is_problem)
         known = self.invoice.member

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 from command_line import Ran, run_here
 from rate_oracle import rates
+from sandbox_settings import environment_for
 
 from pipelines.extract.histories import HISTORIES
 from pipelines.sandbox.emulator import Sandbox
@@ -94,13 +95,9 @@ def account(tmp_path_factory) -> Iterator[Account]:
         pytest.MonkeyPatch.context() as on,
     ):
         sandbox.clock.freeze(UNTIL)
-        on.setenv("NEXUDUS_BASE_URL", sandbox.base_url)
-        on.setenv("NEXUDUS_USERNAME", sandbox.username)
-        on.setenv("NEXUDUS_PASSWORD", sandbox.password)
-        on.setenv("NEXUDUS_DATA_DIR", str(data_dir))
+        for name, value in environment_for(sandbox, data_dir).items():
+            on.setenv(name, value)
         on.setenv("NEXUDUS_PAGE_SIZE", "500")
-        for limit in ("NEXUDUS_REQUESTS_PER_MINUTE", "NEXUDUS_REQUESTS_PER_HOUR", "NEXUDUS_REQUEST_SPACING_MS"):
-            on.setenv(limit, "0")
         # Dagster's record of runs on disk takes half the time of a small sync; another test looks at it.
         on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
         on.setenv("DAGSTER_HOME", str(data_dir.parent / "dagster"))

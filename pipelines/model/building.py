@@ -20,6 +20,8 @@ from pipelines.model.sql_models import SqlModel, load_models
 from pipelines.settings import PAYMENT_LOST_AFTER_DAYS
 
 OFFENDERS_SHOWN = 5
+# Up to here a second thread costs more than it does: each compiles the patterns of the rules anew.
+_FEW_ENTRIES = 20_000
 DOCUMENTED_CHECK = "documented_columns_equal_real_ones"
 DOCUMENTED = "The columns that the header documents are the columns that the table has."
 FRAMES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]] = {
@@ -132,6 +134,8 @@ def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str,
 
 def _within_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     ((entry_count,),) = connection.execute("select count(*) from land.coworker_invoice_histories").fetchall()
+    if entry_count < _FEW_ENTRIES:
+        connection.execute("set threads = 1")
     return with_memory_limit(connection, entry_count, work, least_bytes=JOINING)
 
 

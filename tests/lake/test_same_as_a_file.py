@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sandbox_settings import unpaced_settings
 
 from pipelines.extract.axes import CREATED_ON, UPDATED_ON
 from pipelines.extract.client import NexudusClient
@@ -70,16 +71,7 @@ def figures(connection):
 @pytest.fixture
 def source(start_sandbox, tmp_path):
     sandbox = start_sandbox(make_operator(size=400, months=2), make_knobs("hostile"))
-    settings = Settings(
-        _env_file=None,
-        base_url=sandbox.base_url,
-        username=sandbox.username,
-        password=sandbox.password,
-        data_dir=tmp_path / "client",
-        request_spacing_ms=0,
-        requests_per_minute=0,
-        requests_per_hour=0,
-    )
+    settings = unpaced_settings(sandbox, tmp_path / "client")
     now = datetime(2026, 1, 1, tzinfo=UTC)
 
     def sleep(seconds):

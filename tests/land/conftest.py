@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from account_synced import SyncedAccount
+from sandbox_settings import unpaced_settings
 from tested_warehouse import empty_warehouse, new_warehouse
 
 from pipelines.extract.client import NexudusClient
@@ -34,18 +35,7 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     """Settings for a sandbox: its login, no pace, everything kept below the test's own folder."""
 
     def make(running: Sandbox, **changes: object) -> Settings:
-        values: dict[str, object] = {
-            "base_url": running.base_url,
-            "username": running.username,
-            "password": running.password,
-            "data_dir": tmp_path / "data",
-            "request_spacing_ms": 0,
-            "requests_per_minute": 0,
-            "requests_per_hour": 0,
-            "timeout_seconds": 5,
-        }
-        values |= new_warehouse(tmp_path)
-        return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
+        return unpaced_settings(running, tmp_path / "data", **(new_warehouse(tmp_path) | changes))
 
     return make
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from datetime import timedelta
 
+from sandbox_settings import environment_for
+
 SCRIPT = """
 import resource, sys
 from datetime import datetime, timedelta
@@ -39,17 +41,8 @@ except PipelineError as error:
 
 def start(sandbox, data_dir, history, run_id, *more, page_size=50):
     """The process, started."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "NEXUDUS_BASE_URL": sandbox.base_url,
-        "NEXUDUS_USERNAME": sandbox.username,
-        "NEXUDUS_PASSWORD": sandbox.password,
-        "NEXUDUS_DATA_DIR": str(data_dir),
-        "NEXUDUS_PAGE_SIZE": str(page_size),
-        "NEXUDUS_REQUEST_SPACING_MS": "0",
-        "NEXUDUS_REQUESTS_PER_MINUTE": "0",
-        "NEXUDUS_REQUESTS_PER_HOUR": "0",
-    }
+    environment = {"PATH": os.environ["PATH"], "NEXUDUS_PAGE_SIZE": str(page_size)}
+    environment |= environment_for(sandbox, data_dir)
     span = [instant.isoformat() for instant in history]
     command = [sys.executable, "-c", SCRIPT, *span, run_id, *map(str, more)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

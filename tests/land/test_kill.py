@@ -11,6 +11,7 @@ from pathlib import Path
 
 import landing_process
 import pytest
+from sandbox_settings import environment_for
 
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.histories import HISTORIES
@@ -116,17 +117,8 @@ def test_a_full_disk_leaves_what_was_landed_as_it_was(sandbox, settings_for):
 
 
 def command_environment(sandbox, settings):
-    return {
-        "PATH": os.environ["PATH"],
-        "NEXUDUS_BASE_URL": sandbox.base_url,
-        "NEXUDUS_USERNAME": sandbox.username,
-        "NEXUDUS_PASSWORD": sandbox.password,
-        "NEXUDUS_DATA_DIR": str(settings.data_dir),
-        "NEXUDUS_PAGE_SIZE": str(PAGE),
-        "NEXUDUS_REQUEST_SPACING_MS": "0",
-        "NEXUDUS_REQUESTS_PER_MINUTE": "0",
-        "NEXUDUS_REQUESTS_PER_HOUR": "0",
-    }
+    own = {"PATH": os.environ["PATH"], "NEXUDUS_PAGE_SIZE": str(PAGE)}
+    return own | environment_for(sandbox, settings.data_dir)
 
 
 def start_command(sandbox, settings, *arguments):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from command_line import Ran, run_apart
+from command_line import Ran, run_here
 from landed_canaries import WRITTEN
+from sandbox_settings import environment_for
 from streamlit.testing.v1 import AppTest
 from test_personal_data import contents, written_below
 
@@ -34,20 +35,16 @@ class Account:
         self.secrets |= {one.full_name for one in members if " " in one.full_name}
 
     def run(self, *arguments: str, personal_data: bool) -> Ran:
-        return run_apart(
+        return run_here(
             *arguments,
             folder=self.folder,
-            NEXUDUS_BASE_URL=self.sandbox.base_url,
-            NEXUDUS_USERNAME=self.sandbox.username,
-            NEXUDUS_PASSWORD=self.sandbox.password,
-            NEXUDUS_REQUESTS_PER_MINUTE=0,
-            NEXUDUS_REQUESTS_PER_HOUR=0,
-            NEXUDUS_REQUEST_SPACING_MS=0,
             NEXUDUS_PUBLISH_PERSONAL_DATA=personal_data,
+            **environment_for(self.sandbox, self.folder / "data"),
         )
 
     def secrets_in(self, text: str) -> list[str]:
-        return sorted(secret for secret in self.secrets if secret.lower() in text.lower())
+        text = text.lower()
+        return sorted(secret for secret in self.secrets if secret.lower() in text)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +66,9 @@ def switched_off(account: Account) -> list[Ran]:
     with duckdb.connect(str(account.folder / "data" / "analytics.duckdb"), read_only=True) as published:
         query = "select business_id, currency_code, strftime(month_start_date, '%Y-%m')"
         query += " from monthly_payment_failure_rates limit 2"
-        for business, currency, month in published.execute(query).fetchall():
-            said.append(account.run("explain", str(business), currency, month, personal_data=False))
+        told = published.execute(query).fetchall()
+    for business, currency, month in told:
+        said.append(account.run("explain", str(business), currency, month, personal_data=False))
     return said
 
 

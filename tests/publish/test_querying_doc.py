@@ -13,13 +13,13 @@ from shutil import copy
 import dagster as dg
 import duckdb
 import pytest
+from sandbox_settings import unpaced_settings
 
 from pipelines.command.sync import run_sync
 from pipelines.land.landed_assets import PullConfig
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.sandbox.wording import WORSENING_PLACE
-from pipelines.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "querying.md"
 UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
@@ -39,16 +39,7 @@ def analytics(tmp_path_factory):
         sandbox.clock.freeze(UNTIL)
         on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
         on.setenv("DAGSTER_HOME", str(folder.parent / "dagster"))
-        settings = Settings(
-            _env_file=None,
-            base_url=sandbox.base_url,
-            username=sandbox.username,
-            password=sandbox.password,
-            data_dir=folder,
-            request_spacing_ms=0,
-            requests_per_minute=0,
-            requests_per_hour=0,
-        )
+        settings = unpaced_settings(sandbox, folder)
         run_sync(settings, lambda _: None, PullConfig())
     return settings.analytics_path
 

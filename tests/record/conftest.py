@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sandbox_settings import unpaced_settings
 
 from pipelines.record.entries import Entry
 from pipelines.sandbox.emulator import Sandbox
@@ -25,18 +26,7 @@ def settings_for(tmp_path: Path) -> MakeSettings:
     """Settings for a sandbox: its login, no pace, and no time for a doubt to settle unless told otherwise."""
 
     def make(running: Sandbox, **changes: object) -> Settings:
-        values: dict[str, object] = {
-            "base_url": running.base_url,
-            "username": running.username,
-            "password": running.password,
-            "data_dir": tmp_path / "data",
-            "request_spacing_ms": 0,
-            "requests_per_minute": 0,
-            "requests_per_hour": 0,
-            "settle_minutes": 0,
-            "timeout_seconds": 5,
-        }
-        return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
+        return unpaced_settings(running, tmp_path / "data", **({"settle_minutes": 0} | changes))
 
     return make
 

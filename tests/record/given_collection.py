@@ -1,6 +1,7 @@
 """Landed rows of invoices whose collection fails, and a sync without Dagster, which takes a second less."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -10,14 +11,17 @@ from pipelines.extract.entity import Entity
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.histories import HISTORIES
 from pipelines.extract.invoices import INVOICES
+from pipelines.foundation.sql_files import sql_folder
 from pipelines.foundation.transactions import transaction
 from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all
+from pipelines.model.sql_models import models_behind, tables_read
 from pipelines.settings import Settings
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 NO_FUNDS = "FAILED: Insufficient funds."
+_ESCALATIONS = sql_folder("record") / "escalations.sql"
 IN_FLIGHT = "AWAITING: Waiting for the money to clear from the customer's account."
 
 
@@ -51,15 +55,21 @@ def close_until(connection: duckdb.DuckDBPyConnection, moment: datetime, entity:
     )
 
 
-def sync(settings: Settings, *, invoices: bool = True) -> None:
-    """Land all that the API has, or its entries alone, and build the models."""
+def sync(settings: Settings, *names: str, invoices: bool = True) -> None:
+    """Land all that the API has, or its entries alone; build the models of these names, and what escalations read."""
     with NexudusClient(settings) as client, open_warehouse(settings) as connection:
         with transaction(connection):
             for entity in (HISTORIES, INVOICES) if invoices else (HISTORIES,):
                 for answer in _all(EntitySource(client, settings, entity)):
                     land_pages(connection, entity, [Page(answer.records, answer.rejected, answer.answered_at)])
                 close_until(connection, client.server_now(HISTORIES.path), entity)
-        build_all(connection)
+        build_models(connection, *names)
+
+
+def build_models(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    """The models of these names, and what `sql/record/escalations.sql` reads, without their data tests."""
+    wanted = {*tables_read(_ESCALATIONS.read_text(encoding="utf-8"))[0], *(f"model.{name}" for name in names)}
+    build_all(connection, models=[replace(model, tests=()) for model in models_behind(wanted)])
 
 
 def _all(histories: EntitySource) -> Iterator:

@@ -1,25 +1,29 @@
 """Which invoices are escalated, and that each is, once, while it still should be."""
 
+import shutil
 from datetime import timedelta
 
 import duckdb
 import pytest
-from given_collection import IN_FLIGHT, NO_FUNDS, START, close_until, land, sync
+from given_collection import IN_FLIGHT, NO_FUNDS, START, build_models, close_until, land, sync
 from on_the_server import writes_of
+from sandbox_settings import unpaced_settings
 from tested_warehouse import empty_warehouse
 
 from pipelines.errors import TryAgainLaterError, WrongUseError
 from pipelines.foundation.sql_files import sql_folder
 from pipelines.land.warehouse import open_warehouse
-from pipelines.model.building import build_all, column_types
+from pipelines.model.building import column_types
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish
 from pipelines.record.escalations import due_in, find_due, send_due
 from pipelines.record.outbox import Outbox, read
 from pipelines.record.states import Claimed, State
 from pipelines.sandbox.operators import make_operator
+from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import utc_now
 
+FIGURES = ("monthly_payment_failure_rates", "daily_problem_entries")
 FOLLOW_UP = "Payment follow-up"
 THREE = (NO_FUNDS,) * 3
 
@@ -60,7 +64,7 @@ def test_an_invoice_is_due_when_its_collection_keeps_failing_and_nothing_else_go
     remember(connection, 15, "failed attempt 1501", "confirmed")
     remember(connection, 16, "failed attempt 1602", "unsure")
     close_until(connection, START + timedelta(days=9))
-    build_all(connection)
+    build_models(connection)
 
     assert sorted(one.invoice_id for one in due_in(connection).escalations) == [1, 9, 10, 15, 16]
 
@@ -69,7 +73,7 @@ def test_the_entry_says_what_happened_and_carries_flag_and_notification(connecti
     land(connection, 1, *THREE)
     land(connection, 2, *THREE, coworker_invoice_business_currency_code=None, coworker_invoice_total_amount="7.125")
     close_until(connection, START + timedelta(days=9))
-    build_all(connection)
+    build_models(connection)
 
     one, two = due_in(connection).escalations
 
@@ -83,7 +87,7 @@ def test_the_entry_says_what_happened_and_carries_flag_and_notification(connecti
 
 
 def test_the_header_documents_the_columns_that_there_are(connection):
-    build_all(connection)
+    build_models(connection)
     (model,) = load_models(sql_folder("record"), checks=sql_folder("record") / "checks")
     connection.execute(f"create view documented as {model.sql}")
 
@@ -95,10 +99,8 @@ def sandbox_operator():
     return make_operator(size=300, months=3)
 
 
-@pytest.fixture
-def failing(sandbox, settings_for):
-    """Settings of a synced sandbox in which three open invoices have failed three times, the last four days ago."""
-    store = sandbox.store
+def let_three_fail(store):
+    """Ids of three open invoices that now have failed three times, the last four days ago."""
     invoices = [one for one in store.invoices.values() if one.paid_on is None and not one.draft and one.amount > 0][:3]
     for invoice in invoices:
         for entry in list(invoice.entries):
@@ -108,10 +110,27 @@ def failing(sandbox, settings_for):
                 invoice.id, "Payment Result", NO_FUNDS, is_problem=True, created_on=store.until - days * 86_400,
                 updated_on=store.until - days * 86_400,
             )  # fmt: skip
+    return {one.id for one in invoices}
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory):
+    """The warehouse of a sandbox in which three invoices are due."""
+    with running_sandbox(make_operator(size=300, months=3)) as running:
+        running.clock.freeze(running.store.until)
+        failing = let_three_fail(running.store)
+        settings = unpaced_settings(running, tmp_path_factory.mktemp("synced"))
+        sync(settings, *FIGURES)
+        assert failing <= due_ids(settings)
+    return settings.data_dir
+
+
+@pytest.fixture
+def failing(sandbox, settings_for, synced):
+    """Settings of the same sandbox, running anew, and of a copy of that warehouse."""
+    let_three_fail(sandbox.store)
     settings = settings_for(sandbox)
-    sync(settings)
-    ours = {one.id for one in invoices}
-    assert ours <= {one.invoice_id for one in find_due(settings).escalations}
+    shutil.copytree(synced, settings.data_dir)
     return settings
 
 
@@ -131,7 +150,7 @@ def test_each_follow_up_is_sent_once_and_changes_no_figure(sandbox, failing):
     rest = send_due(failing)
     assert {row.invoice_id for row in first.entries + rest.entries} == due
     assert send_due(failing).summary == "nothing to do"
-    sync(failing)
+    sync(failing, *FIGURES)
     assert send_due(failing).summary == "nothing to do"
 
     assert len(sandbox.store.notified_ids) == len(due) == writes_of(sandbox)
@@ -204,7 +223,7 @@ def test_without_figures_it_says_to_sync(sandbox, settings_for):
 
 def test_what_was_recorded_is_published_with_personal_text_only_where_that_is_wanted(sandbox, failing, tmp_path):
     send_due(failing, limit=1)
-    sync(failing)
+    sync(failing, *(model.name for model in load_models()))
 
     for personal_data in (True, False):
         with open_warehouse(failing) as connection:
@@ -247,7 +266,7 @@ def test_an_invoice_that_is_void_credited_paid_or_a_draft_is_never_due_whatever_
         land(connection, invoice, *THREE)
         land_invoice(connection, invoice, **facts)
     close_until(connection, START + timedelta(days=9))
-    build_all(connection)
+    build_models(connection)
 
     due = {one.invoice_id: one.description.split(". ")[1] for one in due_in(connection).escalations}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from sandbox_settings import unpaced_settings
 
 from pipelines.command.sync import run_sync
 from pipelines.errors import PipelineError
@@ -24,20 +25,6 @@ EVIL = "<img src=x onerror=document.title=1><script>document.title=2</script>'; 
 UNSEEN_INVOICE = 5
 
 
-def settings_for(sandbox: Sandbox, folder: Path, **changes: object) -> Settings:
-    """Settings for a sandbox, without a pace."""
-    values: dict[str, object] = {
-        "base_url": sandbox.base_url,
-        "username": sandbox.username,
-        "password": sandbox.password,
-        "data_dir": folder,
-        "request_spacing_ms": 0,
-        "requests_per_minute": 0,
-        "requests_per_hour": 0,
-    }
-    return Settings(_env_file=None, **(values | changes))
-
-
 def sync(settings: Settings) -> None:
     """Pull, model, check and publish."""
     with pytest.MonkeyPatch.context() as on, warnings.catch_warnings():
@@ -50,13 +37,13 @@ def sync(settings: Settings) -> None:
 def publish_year(folder: Path) -> None:
     """Publish a year and a bit of a believable operator."""
     with running_sandbox(make_operator(size=9000, months=14, until=utc_now())) as sandbox:
-        sync(settings_for(sandbox, folder))
+        sync(unpaced_settings(sandbox, folder))
 
 
 def publish_followed_up(folder: Path) -> None:
     """Publish three months of an operator on whose invoices entries in every state were recorded, texts and all."""
     with running_sandbox(make_operator(size=1500, months=3, until=utc_now())) as sandbox:
-        settings = settings_for(sandbox, folder, publish_personal_data=True)
+        settings = unpaced_settings(sandbox, folder, publish_personal_data=True)
         sync(settings)
         sandbox.clock.advance(-1800)  # so that what is made now has settled when the next sync looks
         _record(sandbox, settings, _invoices(settings.analytics_path))
