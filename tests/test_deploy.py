@@ -18,9 +18,7 @@ from pipelines.sandbox.pytest_plugin import sandbox, sandbox_knobs, sandbox_oper
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-# Dagster's libraries are numbered 0.29.27 where Dagster is 1.13.27.
-_, MINOR, PATCH = version("dagster").split(".")
-DAGSTER_DOCKER = f"dagster-docker==0.{int(MINOR) + 16}.{PATCH}"
+MANY_MACHINES = str(DEPLOY / "many-machines" / "requirements.txt")
 LAUNCH = """
 import sys
 from dagster import DagsterInstance, DagsterRun
@@ -85,7 +83,7 @@ def test_many_machines_launch_a_run_with_an_image_its_settings_and_dagsters_own_
     server = ThreadingHTTPServer(("127.0.0.1", 0), Docker)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     where = {"DAGSTER_HOME": str(home), "DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}"}
-    with_docker = ["uv", "run", "--with", DAGSTER_DOCKER, "python", "-c"]
+    with_docker = ["uv", "run", "--with-requirements", MANY_MACHINES, "python", "-c"]
 
     def run(*command, cwd=ROOT, **environment):
         done = subprocess.run(
@@ -107,7 +105,15 @@ def test_many_machines_launch_a_run_with_an_image_its_settings_and_dagsters_own_
     bare = {name: value for name, value in os.environ.items() if not name.startswith("NEXUDUS")}
     # The launcher's class is read again by the run, and is in an environment of its own.
     run(
-        "uv", "run", "--project", str(ROOT), "--with", DAGSTER_DOCKER, *asked["Cmd"], cwd=folder, **bare | given | where
+        "uv",
+        "run",
+        "--project",
+        str(ROOT),
+        "--with-requirements",
+        MANY_MACHINES,
+        *asked["Cmd"],
+        cwd=folder,
+        **bare | given | where,
     )
     assert run(*with_docker, HAPPENED, run_id, **os.environ | where) == "SUCCESS"
     assert (tmp_path / "data" / "analytics.duckdb").exists()
@@ -158,3 +164,11 @@ def test_the_procfile_finds_the_workspace_from_where_the_page_starts_it(tmp_path
         check=False,
     )
     assert done.stdout.count("| workspace.yaml\n") == 2, done
+
+
+def test_the_image_of_many_machines_has_the_libraries_that_belong_to_its_dagster():
+    """They are numbered 0.29.27 where Dagster is 1.13.27."""
+    _, minor, patch = version("dagster").split(".")
+    lines = Path(MANY_MACHINES).read_text(encoding="utf-8").splitlines()
+    found = dict(line.split("==") for line in lines if line.startswith("dagster-"))
+    assert found == dict.fromkeys(("dagster-docker", "dagster-postgres"), f"0.{int(minor) + 16}.{patch}")

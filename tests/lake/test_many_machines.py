@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import lake_servers
@@ -10,11 +9,7 @@ import pytest
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "many-machines"
-# Dagster's libraries are numbered 0.29.27 where Dagster is 1.13.27.
-_, minor, patch = version("dagster").split(".")
-LIBRARIES = f"0.{int(minor) + 16}.{patch}"
-WITH_TEMPLATE = ("uv", "run", "--all-extras", "--with", f"dagster-postgres=={LIBRARIES}", "--with", "sqlalchemy<2.1",
-                 "--with", f"dagster-docker=={LIBRARIES}")  # fmt: skip
+WITH_TEMPLATE = ("uv", "run", "--all-extras", "--with-requirements", str(DEPLOY / "requirements.txt"))
 READ_BACK = """
 from dagster import DagsterInstance
 

@@ -3,6 +3,7 @@
 After a change that is meant: `REWRITE_DOCS=1 uv run pytest tests/publish/test_querying_doc.py` writes the answers anew.
 """
 
+import json
 import os
 import re
 import warnings
@@ -22,6 +23,7 @@ from pipelines.sandbox.server import running_sandbox
 from pipelines.sandbox.wording import WORSENING_PLACE
 
 DOC = Path(__file__).parents[2] / "docs" / "querying.md"
+TOOLS = DOC.parent / "tools"
 UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
 QUESTION = re.compile(r"### (\d+\..*?)\n\n```sql\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
 QUESTIONS = {title: (sql, answer) for title, sql, answer in QUESTION.findall(DOC.read_text(encoding="utf-8"))}
@@ -115,3 +117,26 @@ def test_the_python_snippet_runs(analytics, monkeypatch):
     found = {}
     exec(snippet, found)
     assert found["rates"].height > 10
+
+
+def test_the_pages_of_evidence_ask_what_the_file_answers(analytics):
+    page = (TOOLS / "evidence" / "pages" / "index.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql \w+\n(.*?)```", page, re.DOTALL)
+    given = {file.stem for file in (TOOLS / "evidence" / "sources" / "nexudus").glob("*.sql")}
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{analytics}' as nexudus (read_only)")
+        assert all(connection.execute(query).fetchall() for query in queries)
+    assert {table for query in queries for table in re.findall(r"nexudus\.(\w+)", query)} == given
+
+
+def test_the_sources_of_dbt_are_the_dictionary_with_its_promises(analytics):
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        ((text,),) = connection.execute((TOOLS / "dbt" / "sources.sql").read_text(encoding="utf-8")).fetchall()
+        wanted = connection.execute("select table_name, column_name, description from data_dictionary").fetchall()
+    tables = json.loads(text)["sources"][0]["tables"]
+    found = [(table["name"], each["name"], each["description"]) for table in tables for each in table["columns"]]
+    assert sorted(found) == sorted(wanted)
+    tests = {(table["name"], each["name"]): each["data_tests"] for table in tables for each in table["columns"]}
+    assert tests["payment_attempts", "entry_id"] == ["not_null", "unique"]
+    (values,) = [test["accepted_values"] for test in tests["payment_attempts", "outcome"] if isinstance(test, dict)]
+    assert values["arguments"]["values"] == ["failed", "succeeded"]

@@ -1,0 +1,1 @@
+select * from monthly_payment_failure_rates
