@@ -1,1 +1,4 @@
-select * from businesses
+select
+    business_id,
+    business_name
+from businesses

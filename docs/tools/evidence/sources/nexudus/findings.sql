@@ -1,1 +1,4 @@
-select * from findings
+select
+    finding_number,
+    finding
+from findings
