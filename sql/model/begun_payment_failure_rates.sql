@@ -19,6 +19,11 @@
 --   first_attempt_failure_ratio         failed_first_payment_count / those with an outcome (succeeded or failed)
 --   first_attempt_failure_low_ratio     Lower end of its 95 % interval (Wilson)
 --   first_attempt_failure_high_ratio    Upper end of its 95 % interval
+--   no_method_first_payment_count       Those that failed with reason no_payment_method
+--   with_method_first_attempt_failure_ratio  first_attempt_failure_ratio without those
+--   automatic_first_payment_count       Those with an outcome of invoices that are collected automatically
+--   failed_automatic_first_payment_count  Those of them that failed
+--   automatic_first_attempt_failure_ratio  failed_automatic_first_payment_count / automatic_first_payment_count
 --   lowest_final_ratio                  What the ratio becomes if every payment in flight succeeds
 --   highest_final_ratio                 What the ratio becomes if every payment in flight fails
 --   is_mature                           True where the month is over and none of its payments is in flight
@@ -29,6 +34,8 @@
 --   not null required_columns: month_start_date, first_payment_count, failed_first_payment_count, is_mature
 --   holds states_add_up: first_payment_count = succeeded_first_payment_count + failed_first_payment_count
 --       + in_flight_first_payment_count + lost_first_payment_count + closed_first_payment_count
+--   holds parts_are_no_more_than_the_whole: no_method_first_payment_count <= failed_first_payment_count
+--       and failed_automatic_first_payment_count <= automatic_first_payment_count
 --   holds a_mature_month_has_nothing_in_flight: not is_mature or in_flight_first_payment_count = 0
 -- published
 with
@@ -50,10 +57,12 @@ payments as (
         first_attempts.currency_code,
         first_attempts.invoice_amount,
         first_attempts.outcome as state,
+        first_attempts.failure_reason,
+        first_attempts.is_automatic,
         local_date(least(first_attempts.attempted_at, pending.first_pending_at)) as begun_date,
     from first_attempts
     left join pending on first_attempts.invoice_id = pending.invoice_id
-    union all
+    union all by name
     select
         pending.business_id,
         pending.currency_code,
@@ -76,6 +85,9 @@ sums as (
         count(*) filter (where state = 'in_flight') as in_flight_first_payment_count,
         count(*) filter (where state = 'lost') as lost_first_payment_count,
         count(*) filter (where state = 'closed') as closed_first_payment_count,
+        count(*) filter (where failure_reason = 'no_payment_method') as no_method_first_payment_count,
+        count(*) filter (where is_automatic) as automatic_first_payment_count,
+        count(*) filter (where is_automatic and state = 'failed') as failed_automatic_first_payment_count,
         coalesce(sum(invoice_amount), 0) as first_payment_amount,
         coalesce(sum(invoice_amount) filter (where state = 'failed'), 0) as failed_first_payment_amount,
         coalesce(sum(invoice_amount) filter (where state = 'in_flight'), 0) as in_flight_first_payment_amount,
@@ -88,6 +100,12 @@ rates as (
         *,
         succeeded_first_payment_count + failed_first_payment_count as outcome_count,
         ratio(failed_first_payment_count, outcome_count) as first_attempt_failure_ratio,
+        ratio(
+            failed_first_payment_count - no_method_first_payment_count, outcome_count - no_method_first_payment_count
+        ) as with_method_first_attempt_failure_ratio,
+        ratio(
+            failed_automatic_first_payment_count, automatic_first_payment_count
+        ) as automatic_first_attempt_failure_ratio,
         ratio(
             failed_first_payment_count, outcome_count + in_flight_first_payment_count
         ) as lowest_final_ratio,

@@ -42,11 +42,17 @@
 --   no_method_first_attempt_count                     First attempts that failed with reason no_payment_method
 --   no_method_first_attempt_amount                    Sum of the invoice amounts over them
 --   no_method_attempt_count                           Attempts that failed with reason no_payment_method
+--   no_method_amount                                  Sum of the invoice amounts over these attempts
 --   with_method_first_attempt_failure_ratio           first_attempt_failure_ratio without those of no_payment_method
 --   with_method_first_attempt_failure_low_ratio       Lower end of its 95 % interval (Wilson)
 --   with_method_first_attempt_failure_high_ratio      Upper end of its 95 % interval
 --   with_method_first_attempt_amount_failure_ratio    first_attempt_amount_failure_ratio without those
 --   with_method_attempt_failure_ratio                 attempt_failure_ratio without those
+--   with_method_invoice_count                         Invoices with an attempt in the range that did not fail for that
+--   failed_with_method_invoice_count                  Those of which one failed for another reason
+--   with_method_invoice_failure_ratio                 failed_with_method_invoice_count /
+--                                                     with_method_invoice_count
+--   with_method_amount_failure_ratio                  amount_failure_ratio without no_method_amount
 --   automatic_first_attempt_count                     First attempts of invoices that are collected automatically
 --   failed_automatic_first_attempt_count              Those that failed
 --   automatic_first_attempt_amount                    Sum of the invoice amounts over the first attempts of such
@@ -61,6 +67,13 @@
 --   automatic_first_attempt_amount_failure_ratio      failed_automatic_first_attempt_amount /
 --                                                     automatic_first_attempt_amount
 --   automatic_attempt_failure_ratio                   failed_automatic_attempt_count / automatic_attempt_count
+--   automatic_invoice_count                           Attempted invoices that are collected automatically
+--   failed_automatic_invoice_count                    Those with a failed attempt in the range
+--   automatic_invoice_failure_ratio                   failed_automatic_invoice_count / automatic_invoice_count
+--   automatic_attempted_amount                        Sum of the invoice amounts over the attempts on such
+--                                                     invoices
+--   failed_automatic_amount                           Sum of the invoice amounts over those that failed
+--   automatic_amount_failure_ratio                    failed_automatic_amount / automatic_attempted_amount
 --   pending_count                                     Payments that began in the range and are still in flight: no
 --                                                     outcome, in no rate
 --   excluded_attempt_count                            Attempts left out by rule; `excluded_attempts` says why
@@ -154,6 +167,9 @@ attempt_days as (
         count(*) filter (where is_automatic and has_failed) as failed_automatic_attempt_count,
         sum(amount) as attempted_amount,
         sum(amount) filter (where has_failed) as failed_amount,
+        sum(amount) filter (where has_no_method) as no_method_amount,
+        sum(amount) filter (where is_automatic) as automatic_attempted_amount,
+        sum(amount) filter (where is_automatic and has_failed) as failed_automatic_amount,
         count(*) filter (where is_first) as first_attempt_count,
         count(*) filter (where is_first and has_failed) as failed_first_attempt_count,
         count(*) filter (where is_first and has_no_method) as no_method_first_attempt_count,
@@ -169,6 +185,9 @@ attempt_days as (
         sum(first_square) filter (where has_failed) as failed_first_amount_square,
         count(*) filter (where is_only) as only_count,
         count(*) filter (where is_only and has_failed) as failed_only_count,
+        count(*) filter (where is_only and has_no_method) as no_method_only_count,
+        count(*) filter (where is_only and is_automatic) as automatic_only_count,
+        count(*) filter (where is_only and is_automatic and has_failed) as failed_automatic_only_count,
     from attempts
     group by business_id, currency_code, day_date, part_until_at
 ),
@@ -254,6 +273,8 @@ retried_invoices as (
         attempts.currency_code,
         count(*) as tried,
         count(*) filter (where attempts.has_failed) as failed,
+        count(*) filter (where attempts.has_no_method) as no_method,
+        bool_or(attempts.is_automatic) as is_automatic,
     from attempts
     inner join range_days
         on
@@ -275,6 +296,10 @@ retried_sums as (
         currency_code,
         count(*) as invoice_count,
         count(*) filter (where failed > 0) as failed_count,
+        count(*) filter (where tried > no_method) as with_method_count,
+        count(*) filter (where failed > no_method) as failed_with_method_count,
+        count(*) filter (where is_automatic) as automatic_count,
+        count(*) filter (where is_automatic and failed > 0) as failed_automatic_count,
         sum(tried * tried) as tried_square,
         sum(tried * failed) as failed_tried_square,
         sum(failed * failed) as failed_square,
@@ -287,6 +312,13 @@ sums as (
         day_sums.*,
         day_sums.only_count + coalesce(retried.invoice_count, 0) as attempted_invoice_count,
         day_sums.failed_only_count + coalesce(retried.failed_count, 0) as failed_invoice_count,
+        day_sums.only_count - day_sums.no_method_only_count
+        + coalesce(retried.with_method_count, 0) as with_method_invoice_count,
+        day_sums.failed_only_count - day_sums.no_method_only_count
+        + coalesce(retried.failed_with_method_count, 0) as failed_with_method_invoice_count,
+        day_sums.automatic_only_count + coalesce(retried.automatic_count, 0) as automatic_invoice_count,
+        day_sums.failed_automatic_only_count
+        + coalesce(retried.failed_automatic_count, 0) as failed_automatic_invoice_count,
         (day_sums.only_count + coalesce(retried.tried_square, 0))::double as tried_square,
         (day_sums.failed_only_count + coalesce(retried.failed_tried_square, 0))::double as failed_tried_square,
         (day_sums.failed_only_count + coalesce(retried.failed_square, 0))::double as failed_square,
@@ -332,6 +364,12 @@ rates as (
         ratio(
             failed_attempt_count - no_method_attempt_count, attempt_count - no_method_attempt_count
         ) as with_method_attempt_failure_ratio,
+        ratio(failed_with_method_invoice_count, with_method_invoice_count) as with_method_invoice_failure_ratio,
+        ratio(
+            failed_amount - no_method_amount, attempted_amount - no_method_amount
+        ) as with_method_amount_failure_ratio,
+        ratio(failed_automatic_invoice_count, automatic_invoice_count) as automatic_invoice_failure_ratio,
+        ratio(failed_automatic_amount, automatic_attempted_amount) as automatic_amount_failure_ratio,
         ratio(
             failed_automatic_first_attempt_count, automatic_first_attempt_count
         ) as automatic_first_attempt_failure_ratio,
@@ -424,7 +462,12 @@ range_failure_rates as (
             told_rates.with_method_first_attempt_failure_ratio, told_rates.with_method_count
         ) as with_method_first_attempt_failure_high_ratio,
         told_rates.with_method_first_attempt_amount_failure_ratio,
+        told_rates.no_method_amount,
         told_rates.with_method_attempt_failure_ratio,
+        told_rates.with_method_invoice_count,
+        told_rates.failed_with_method_invoice_count,
+        told_rates.with_method_invoice_failure_ratio,
+        told_rates.with_method_amount_failure_ratio,
         told_rates.automatic_first_attempt_count,
         told_rates.failed_automatic_first_attempt_count,
         told_rates.automatic_first_attempt_amount,
@@ -440,6 +483,12 @@ range_failure_rates as (
         ) as automatic_first_attempt_failure_high_ratio,
         told_rates.automatic_first_attempt_amount_failure_ratio,
         told_rates.automatic_attempt_failure_ratio,
+        told_rates.automatic_invoice_count,
+        told_rates.failed_automatic_invoice_count,
+        told_rates.automatic_invoice_failure_ratio,
+        told_rates.automatic_attempted_amount,
+        told_rates.failed_automatic_amount,
+        told_rates.automatic_amount_failure_ratio,
         told_rates.pending_count,
         told_rates.excluded_attempt_count,
         told_rates.first_attempt_count < 20 or coalesce(told_rates.effective_attempt_count, 0) < 20 as is_small_sample,

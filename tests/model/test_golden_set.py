@@ -80,7 +80,12 @@ def test_every_rate_of_the_month(figures):
     assert rate["with_method_first_attempt_failure_ratio"] == 2 / 4
     assert rate["with_method_first_attempt_amount_failure_ratio"] == 220 / 370
     assert rate["with_method_attempt_failure_ratio"] == 3 / 6
-    assert rate["automatic_first_attempt_failure_ratio"] == 3 / 5
+    # Invoices 1, 2, 4 and 7 have an attempt that did not fail for want of a method; 2 and 7 failed for another reason.
+    assert rate["with_method_invoice_failure_ratio"] == 2 / 4
+    assert rate["with_method_amount_failure_ratio"] == 320 / 570
+    assert rate["automatic_first_attempt_failure_ratio"] == rate["automatic_invoice_failure_ratio"] == 3 / 5
+    assert rate["automatic_attempt_failure_ratio"] == 4 / 7
+    assert rate["automatic_amount_failure_ratio"] == 1320 / 1570
     # Wilson for 3 of 5.
     low, high = rate["first_attempt_failure_low_ratio"], rate["first_attempt_failure_high_ratio"]
     assert (round(low, 3), round(high, 3)) == (0.231, 0.882)
@@ -91,6 +96,10 @@ def test_by_the_month_in_which_payments_began(figures):
     assert (rate["first_payment_count"], rate["failed_first_payment_count"]) == (6, 3)
     assert (rate["lost_first_payment_count"], rate["in_flight_first_payment_count"]) == (1, 0)  # invoice 5: 43 days
     assert (rate["first_attempt_failure_ratio"], rate["is_mature"]) == (3 / 5, True)
+    assert (rate["with_method_first_attempt_failure_ratio"], rate["automatic_first_attempt_failure_ratio"]) == (
+        2 / 4,
+        3 / 5,
+    )
 
 
 def test_recovery_by_count_and_amount(figures):

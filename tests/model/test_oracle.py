@@ -66,7 +66,9 @@ class Invoice:
         live = sorted(
             (each["created_on"], each["id"], TEXTS[each["description"]]) for each in entries if not each["deleted_at"]
         )
-        self.attempts = [(local(at), outcome, at) for at, outcome in attempts_of(entries)]
+        attempts = attempts_of(entries)
+        self.attempts = [(local(at), outcome, at) for at, outcome, _ in attempts]
+        self.has_no_method = [reason == "mandate" for _, _, reason in attempts]
         order = [outcome for _, _, outcome in live if outcome]
         last = max((place for place, outcome in enumerate(order) if outcome != "pending"), default=-1)
         news = [local(at) for at, _, outcome in live if outcome][last + 1 :]
@@ -95,7 +97,7 @@ def attempts_of(entries):
         known = max(forms.values(), default=0)
         forms[form] = forms.get(form, 0) + 1
         if forms[form] > known:
-            attempts.append((each["created_on"], outcome))
+            attempts.append((each["created_on"], outcome, this[2]))
     return attempts
 
 
@@ -122,6 +124,12 @@ def expected_rates(invoices, period):
             cluster = group.setdefault("clusters", defaultdict(lambda: [0, 0]))[number]
             cluster[0] += 1
             cluster[1] += failed
+            if not invoice.has_no_method[order]:
+                with_method = group.setdefault("with method", defaultdict(lambda: [0, 0]))[number]
+                with_method[0] += 1
+                with_method[1] += failed
+                group["with method amount"] += amount
+                group["with method failed amount"] += failed * amount
             if failed:
                 group.setdefault("failed_invoices", set()).add(number)
             for name, part in (("attempt", True), ("first", order == 0)):
@@ -145,8 +153,12 @@ def expected_rates(invoices, period):
             ratio(group["first_failed"], group["first_count"]),
             ratio(group["first_failed_amount"], group["first_amount"]),
             ratio(group["attempt_failed_amount"], group["attempt_amount"]),
+            ratio(sum(failed for _, failed in met), sum(tried for tried, _ in met)),
+            ratio(sum(failed > 0 for _, failed in met), len(met)),
+            ratio(group["with method failed amount"], group["with method amount"]),
         )
         for key, group in sums.items()
+        for met in [list(group.get("with method", {}).values())]
     }
 
 
@@ -154,7 +166,8 @@ RATE_COLUMNS = (
     "attempt_count, failed_attempt_count, pending_count, attempted_amount, failed_amount, attempt_failure_ratio,"
     " attempt_failure_low_ratio, attempt_failure_high_ratio, first_attempt_failure_low_ratio,"
     " first_attempt_failure_high_ratio, invoice_failure_ratio, first_attempt_failure_ratio,"
-    " first_attempt_amount_failure_ratio, amount_failure_ratio"
+    " first_attempt_amount_failure_ratio, amount_failure_ratio, with_method_attempt_failure_ratio,"
+    " with_method_invoice_failure_ratio, with_method_amount_failure_ratio"
 )
 
 

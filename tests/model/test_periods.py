@@ -73,8 +73,14 @@ def test_the_interval_of_a_change_is_newcombes(two_months):
         "open_failed_amounts",
         "period_failure_reasons",
         "period_payment_failure_rates",
+        "monthly_payment_failure_rates",
         "reporting_periods",
     )
+    changes = "select first_attempt_failure_change_ratio, is_significant_change from model"
+    (monthly,) = two_months.execute(
+        f"{changes}.monthly_payment_failure_rates where business_id = 9 and month_start_date = date '2025-06-01'"
+    ).fetchall()
+    assert monthly == (pytest.approx(0.6), True)
     june = row(
         two_months,
         "select * from model.period_payment_failure_rates where business_id = 9 and period_code = '2025-06'",
@@ -83,6 +89,52 @@ def test_the_interval_of_a_change_is_newcombes(two_months):
     assert june["attempt_failure_change_low_ratio"] == pytest.approx(0.1705, abs=5e-5)
     assert june["attempt_failure_change_high_ratio"] == pytest.approx(0.8090, abs=5e-5)
     assert june["is_significant_change"] is True
+
+
+def test_a_day_is_compared_with_the_weekday_a_week_before_and_a_month_with_the_month_before(warehouse):
+    land(
+        warehouse,
+        *attempts(1000, 2, 98, -1),
+        *attempts(2000, 10, 90, 2),
+        *attempts(3000, 40, 60, 9),
+        *attempts(4000, 1, 9, 16),
+        *attempts(5000, 5, 95, 40),
+    )
+    close_until(warehouse, START + timedelta(days=16, hours=8))
+    model(warehouse, "daily_payment_failure_rates", "monthly_payment_failure_rates")
+    changes = "first_attempt_failure_change_ratio, is_significant_change, compared_count, is_complete"
+    found = warehouse.execute(f"select {changes} from model.daily_payment_failure_rates order by day_date").fetchall()
+    assert found == [
+        (None, False, 0, True),  # the first days have none before
+        (None, False, 0, True),
+        (pytest.approx(0.3), True, 1, True),
+        (None, False, 0, False),  # not over yet
+    ]
+    found = warehouse.execute(f"select {changes} from model.monthly_payment_failure_rates").fetchall()
+    assert found == [(None, False, 0, False)]
+
+
+@pytest.mark.parametrize(("business_count", "is_significant"), [(1, True), (10, False)])
+def test_of_many_businesses_one_change_has_to_be_less_likely_to_count(warehouse, business_count, is_significant):
+    # 30 against 17 of 100 by chance: about 3 %. Of ten businesses, one in three periods has such a change.
+    land(
+        warehouse,
+        entry(99999, 99999, "Sent.", -40, name="Invoice sent"),
+        *(
+            each
+            for business in range(business_count)
+            for month, failed in ((0, 17), (1, 17 if business else 30))
+            for each in attempts(1000 * business + 100 * month + 1, failed, 100 - failed, 30 * month, business=business)
+        ),
+    )
+    close_until(warehouse, START + timedelta(days=60))
+    model(warehouse, "period_payment_failure_rates")
+    found = row(
+        warehouse,
+        "select * from model.period_payment_failure_rates where business_id = 0 and period_code = '2025-04'",
+    )
+    assert (found["compared_count"], found["is_significant_change"]) == (business_count, is_significant)
+    assert found["first_attempt_failure_change_low_ratio"] > 0
 
 
 def test_a_period_that_still_runs_is_compared_with_as_many_days(two_months):

@@ -101,15 +101,14 @@ create or replace temp macro erfcc(z, t) as (
     )
 );
 
+create or replace temp macro beyond_z(z) as erfcc(z, 1 / (1 + 0.5 * z / sqrt(2)));
+
 -- How likely chance alone moves a share that far: the difference in units of its interval's reach towards 0.
-create or replace temp macro chance_of(difference, reach) as (
+create or replace temp macro change_chance(difference, reach_down, reach_up) as (
     case
         when difference = 0 then 1.0::double
-        else
-            erfcc(
-                z95() * abs(difference) / nullif(reach, 0),
-                1 / (1 + 0.5 * z95() * abs(difference) / nullif(reach, 0) / sqrt(2))
-            )
+        when difference > 0 then beyond_z(z95() * difference / nullif(reach_down, 0))
+        else beyond_z(-z95() * difference / nullif(reach_up, 0))
     end
 );
 
