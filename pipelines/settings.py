@@ -329,8 +329,9 @@ class Settings(BaseSettings):
         for path in (self.analytics_path, Path(self.warehouse_path)):
             if not self.warehouse_path.startswith("ducklake:") and "?" in str(path.absolute()):
                 raise ValueError(f"{path} has a question mark in its path, from which on DuckDB reads options")
-        if self.analytics_path.resolve() == Path(self.warehouse_path).resolve():
-            raise ValueError("NEXUDUS_ANALYTICS names the warehouse; it must be a file of its own")
+        published, warehouse = (str(Path(path).resolve()) for path in (self.analytics_path, self.warehouse_path))
+        if f"{published}.".startswith(f"{warehouse}."):
+            raise ValueError("NEXUDUS_ANALYTICS names the warehouse, or a file of it; it must be a file of its own")
         return self
 
     @model_validator(mode="after")

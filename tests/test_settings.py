@@ -76,6 +76,7 @@ def test_a_file_is_for_secrets_only(monkeypatch):
 NAME = "NEXUDUS_USERNAME=zoë@example.com\nNEXUDUS_PAGE_SIZE=7\n"
 
 
+@pytest.mark.fault(".env has a byte order mark, or the line ends of Windows", "any verb", "exact")
 @pytest.mark.parametrize("content", [NAME.encode(), NAME.encode("utf-8-sig"), NAME.replace("\n", "\r\n").encode()])
 def test_an_env_file_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
@@ -86,6 +87,7 @@ def test_an_env_file_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp
     assert (settings.username, settings.page_size) == ("zoë@example.com", 7)
 
 
+@pytest.mark.fault(".env is in UTF-16 or Latin-1", "any verb", "refused with a sentence")
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_an_env_file_in_another_encoding_is_said_to_be_one(tmp_path, monkeypatch, encoding):
     monkeypatch.chdir(tmp_path)

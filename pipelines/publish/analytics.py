@@ -10,7 +10,7 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from pipelines.errors import BrokenPromiseError
+from pipelines.errors import BrokenPromiseError, WrongUseError
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import COPYING, with_memory_limit
 from pipelines.foundation.private_files import make_private_folder, settle, unwritable
@@ -85,6 +85,7 @@ def publish(
     building = target.with_name(f".{target.name}.{os.getpid()}.building")
     try:
         with releases.one_publisher(target):
+            _require_own(target)
             _sweep(target)
             number = releases.next_number(target)
             published_at = now or utc_now()
@@ -120,6 +121,24 @@ def publish(
         raise unwritable(target, error, advice) from None
     withdraws = any(one.says_more_than(made) for one in removed)
     return Published(target, made.byte_count, made.sha256, row_counts, number, withdraws)
+
+
+def _require_own(target: Path) -> None:
+    """Raise WrongUseError where a file would be replaced that was not published by this program."""
+    if not target.exists() or (target.is_file() and target.stat().st_size == 0):
+        return
+    if target.is_file() and releases.manifest_path(target).exists():
+        return
+    try:
+        with duckdb.connect() as reader:
+            path = str(target).replace("'", "''")
+            reader.execute(f"attach '{path}' as published (read_only)")
+            reader.execute("select release_number from published.about")
+    except duckdb.Error:
+        raise WrongUseError(
+            f"NEXUDUS_ANALYTICS names {target}, which this program has not published: name another file, or move it "
+            "away. Nothing was changed."
+        ) from None
 
 
 def load_views() -> list[SqlModel]:

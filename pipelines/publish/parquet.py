@@ -50,7 +50,7 @@ def publish_parquet(analytics: Path) -> Path:
                 _sweep(folder)
             _prune(folder, {release.release_number for release in releases.read_manifest(analytics).releases})
     except (OSError, duckdb.IOException) as error:
-        raise unwritable(folder, error, "check its permissions.") from None
+        raise unwritable(folder, error, "check its permissions, and that its disk takes links.") from None
     return folder / "current"
 
 

@@ -101,7 +101,7 @@ def release(target: Path, building: Path, made: Release, kept_count: int) -> lis
     with written_aside(kept, is_published=True) as copy:
         shutil.copy2(building, copy)
     before = read_manifest(target).releases
-    older = [one for one in before if not one.says_more_than(made)]
+    older = [one for one in before if not one.says_more_than(made) and is_whole(target, one)]
     manifest = Manifest([made, *(one for one in older if one.release_number < made.release_number)][:kept_count])
     content = msgspec.json.format(msgspec.json.encode(manifest))
     replace_file(manifest_path(target), content, is_published=True)
@@ -131,38 +131,66 @@ def drop_changes(target: Path) -> None:
 
 
 def unchanged(target: Path) -> Path:
-    """Where the newest release is as it was published: its kept copy, where another program's changes lie beside it."""
-    newest = read_manifest(target).releases[:1]
-    if newest and changes_beside(target).exists() and (kept := target.parent / newest[0].file).exists():
-        return kept
+    """Where the release is as it was published: its kept copy, where another program's changes lie beside it."""
+    found = _found(target) or _newest(target)
+    if found and changes_beside(target).exists() and is_whole(target, found):
+        return target.parent / found.file
     return target
 
 
 def published_at(target: Path) -> datetime | None:
     """When the published file was made; None where there is none."""
-    newest = read_manifest(target).releases[:1]
     if not target.exists():
         return None
-    return newest[0].published_at if newest else datetime.fromtimestamp(target.stat().st_mtime, UTC)
+    found = _found(target) or _newest(target)
+    return found.published_at if found else datetime.fromtimestamp(target.stat().st_mtime, UTC)
 
 
 def change_since(target: Path) -> str | None:
-    """What another program has done to the published file, as a sentence; None where it is as it was published."""
-    newest = read_manifest(target).releases[:1]
-    if not newest or not target.exists():
+    """What is not as it was published, as a sentence; None where the file and the kept releases are."""
+    listed = read_manifest(target).releases
+    if not listed or not target.exists():
         return None
-    kept = target.parent / newest[0].file
-    is_as_kept = kept.exists() and kept.stat().st_mtime_ns == target.stat().st_mtime_ns
+    found, kept = _found(target), target.parent / listed[0].file
+    if damaged := [one.file for one in listed if not is_whole(target, one)]:
+        return (
+            f"The kept release {target.parent / damaged[0]} is damaged or missing: run `nexudus-billing sync "
+            "--rebuild`, which publishes anew and no longer lists it."
+        )
+    done = f"Another program has changed {target} since it was published"
     if changes_beside(target).exists():
         done = f"Another program has {target} open for writing, or ended while it had"
-    elif is_as_kept or checksum(target) == newest[0].sha256:
+    elif found == listed[0]:
         return None
-    else:
-        done = f"Another program has changed {target} since it was published"
+    elif found:
+        return f"Publishing was cut short, and {target} is the release before: run `nexudus-billing sync`."
     return (
         f"{done}: open it read-only everywhere, and run `nexudus-billing sync`, which publishes it anew. The release as"
         f" it was published is {kept}."
     )
+
+
+def is_whole(target: Path, one: Release) -> bool:
+    """Whether a kept release is as it was published. It was written before the manifest: what is older is not read."""
+    kept = target.parent / one.file
+    if not kept.exists() or kept.stat().st_size != one.byte_count:
+        return False
+    return kept.stat().st_mtime_ns <= manifest_path(target).stat().st_mtime_ns or checksum(kept) == one.sha256
+
+
+def _found(target: Path) -> Release | None:
+    """The listed release that the published file is; None of one that another program has changed."""
+    listed, now = read_manifest(target).releases, target.stat()
+    for one in listed:
+        kept = target.parent / one.file
+        if kept.exists() and kept.stat().st_mtime_ns == now.st_mtime_ns and now.st_size == one.byte_count:
+            return one
+    digest = checksum(target) if listed else ""
+    return next((one for one in listed if one.sha256 == digest), None)
+
+
+def _newest(target: Path) -> Release | None:
+    return next(iter(read_manifest(target).releases), None)
 
 
 def kept_name(target: Path, number: int) -> str:

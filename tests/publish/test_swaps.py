@@ -1,8 +1,11 @@
 """Readers never wait, never see half, never go back."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -12,6 +15,7 @@ from pipelines.errors import BrokenPromiseError, WrongUseError
 from pipelines.model.sql_models import load_models
 from pipelines.publish import analytics, releases
 from pipelines.publish.parquet import publish_parquet
+from pipelines.publish.releases import Release
 from pipelines.publish.snapshot import open_snapshot
 from pipelines.settings import load_settings
 
@@ -212,6 +216,9 @@ def changes_in(file):
         return reader.execute("select count(*) from published.businesses where business_id = -1").fetchone()[0]
 
 
+@pytest.mark.fault(
+    "another program wrote to the published file: still open, crashed or closed", "before a sync", "exact"
+)
 def test_what_another_program_wrote_is_in_no_later_release_and_in_no_kept_one(writer, publish_once, target):
     first = releases.read_manifest(target).releases[0]
     trouble = releases.change_since(target)
@@ -245,8 +252,110 @@ def test_a_copied_folder_whose_links_were_followed_is_a_link_again(publish_once,
     assert publish_parquet(target).readlink().name > name
 
 
-def test_the_warehouse_is_never_published_over(monkeypatch, tmp_path):
+@pytest.mark.fault("the disk takes no links", "publishing Parquet", "refused with a sentence")
+def test_a_disk_without_links_is_named(publish_once, target, monkeypatch):
+    def without_links(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    publish_once()
+    monkeypatch.setattr(os, "symlink", without_links)
+    with pytest.raises(WrongUseError, match="takes links"):
+        publish_parquet(target)
+
+
+NOT_OURS = {
+    "a folder": lambda path: path.mkdir(),
+    "a text": lambda path: path.write_text("my thesis"),
+    "a database of somebody's": lambda path: duckdb.connect(str(path)).execute("create table t as select 1").close(),
+    "a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.mark.fault("NEXUDUS_ANALYTICS names a folder, or a file of somebody's", "publishing", "refused with a sentence")
+@pytest.mark.parametrize("made", NOT_OURS)
+def test_what_this_program_has_not_published_is_not_replaced(publish_once, target, made):
+    target.parent.mkdir()
+    NOT_OURS[made](target)
+    before = target.read_bytes() if target.is_file() else None
+
+    with pytest.raises(WrongUseError, match="NEXUDUS_ANALYTICS names"):
+        publish_once()
+
+    assert (target.read_bytes() if target.is_file() else None) == before
+
+
+def test_a_published_file_whose_manifest_was_lost_is_replaced(publish_once, target):
+    publish_once()
+    releases.manifest_path(target).unlink()
+
+    assert publish_once().release_number == 2
+
+
+@pytest.mark.fault("a kept release is damaged", "before a sync", "warned of")
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(file.read_bytes()[::-1]), Path.unlink])
+def test_a_damaged_release_is_named_and_no_longer_listed_by_the_next(publish_once, target, damage):
+    publish_once()
+    publish_once()
+    newest, older = releases.read_manifest(target).releases
+    damage(target.parent / older.file)
+
+    assert f"{older.file} is damaged" in releases.change_since(target)
+    publish_once()
+
+    assert [one.release_number for one in releases.read_manifest(target).releases] == [3, newest.release_number]
+    assert releases.change_since(target) is None
+
+
+@pytest.mark.fault("publishing is killed", "any moment", "exact after the next run")
+def test_a_release_that_was_killed_at_any_moment_is_the_old_or_the_new_one_and_is_told(tmp_path):
+    """Of plain files: what matters here is their order."""
+
+    def made(number, folder):
+        building = folder / "building"
+        building.write_bytes(b"release %d" % number)
+        at = datetime(2025, 7, number, tzinfo=UTC)
+        file = releases.kept_name(folder / "a.duckdb", number)
+        digest, size = releases.checksum(building), building.stat().st_size
+        return building, Release(
+            release_number=number, published_at=at, file=file, sha256=digest, byte_count=size, program_version="",
+            row_counts={},
+        )  # fmt: skip
+
+    def killed_at(moment, target):
+        """Whether the process was killed before it came to its end."""
+        child = os.fork()
+        if not child:
+            events = iter(range(10**6))
+            sys.addaudithook(lambda *_: os._exit(9) if next(events) == moment else None)
+            releases.release(target, *made(2, target.parent), 3)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+    seen, moment = set(), 0
+    while True:
+        target = tmp_path / str(moment) / "a.duckdb"
+        target.parent.mkdir()
+        releases.release(target, *made(1, target.parent), 3)
+        if not killed_at(moment, target):
+            break
+        listed = [one.release_number for one in releases.read_manifest(target).releases]
+        number = int(target.read_bytes().split()[1])
+        trouble = releases.change_since(target)
+        seen.add((listed[0], number))
+        assert number in listed
+        assert releases.published_at(target).day == number
+        assert (trouble is None) == (listed[0] == number), trouble
+        releases.release(target, *made(3, target.parent), 3)
+        assert (target.read_bytes(), releases.change_since(target)) == (b"release 3", None)
+        moment += 1
+
+    assert seen == {(1, 1), (2, 1), (2, 2)}
+
+
+@pytest.mark.fault("NEXUDUS_ANALYTICS names the warehouse or a file of it", "any verb", "refused with a sentence")
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.journal"])
+def test_the_warehouse_is_never_published_over(monkeypatch, tmp_path, name):
     monkeypatch.setenv("NEXUDUS_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("NEXUDUS_ANALYTICS", str(tmp_path / "folder" / ".." / "warehouse.duckdb"))
+    monkeypatch.setenv("NEXUDUS_ANALYTICS", str(tmp_path / "folder" / ".." / name))
     with pytest.raises(WrongUseError, match="NEXUDUS_ANALYTICS names the warehouse"):
         load_settings()
