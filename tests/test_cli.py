@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from hashlib import sha256
@@ -20,6 +21,7 @@ from command_line import Ran, run_apart, run_here, started_apart
 from sandbox_settings import environment_for
 
 from pipelines import cli
+from pipelines.command.terminal import run_verb
 from pipelines.land.landed_assets import HISTORIES, months
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.knobs import Knobs
@@ -277,6 +279,17 @@ def test_a_sync_that_is_stopped_keeps_what_it_landed_and_says_so(tmp_path, start
     with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*) from land.coworker_invoice_histories").fetchone()[0] >= 20
     assert not (tmp_path / "data" / "analytics.duckdb").exists()
+
+
+@pytest.mark.fault("SIGTERM", "while DuckDB works", "exact after the next run")
+def test_a_stop_while_a_query_runs_says_the_same(capsys):
+    def query():
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        with duckdb.connect() as connection:
+            connection.execute("select count(*) from range(10000000) as a, range(100000) as b where a.range % 7 = 3")
+
+    assert run_verb(query) == 1
+    assert "Stopped" in capsys.readouterr().err
 
 
 def test_a_stop_before_anything_was_asked_says_the_same(folder, monkeypatch):

@@ -25,7 +25,7 @@ from rich.segment import Segment
 from typer import Abort
 from typer.exceptions import TyperException
 
-from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError
+from pipelines.errors import PipelineError, TryAgainLaterError, WrongUseError, causes
 from pipelines.foundation.shown_text import shown
 
 if TYPE_CHECKING:
@@ -176,12 +176,19 @@ def run_verb(verb: Callable[[], int | None]) -> int:
     except (KeyboardInterrupt, Abort):
         return _fail(_STOPPED, TryAgainLaterError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, not a stack trace
-        from pipelines.foundation.system_errors import explained  # noqa: PLC0415 - imports DuckDB; --help should not
-
-        if (told := explained(error)) is not None:
-            return _fail(str(told), told.exit_code)
-        return _fail(f"Unexpected {type(error).__name__}: {error} (run with --verbose to see where).", 1)
+        told = _told(error)
+        return _fail(str(told), told.exit_code)
     return code if code != _INTERRUPTED else _fail(_STOPPED, TryAgainLaterError.exit_code)
+
+
+def _told(error: Exception) -> PipelineError:
+    """An error that no stage knows, as one that a person is told."""
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):  # during a query of DuckDB's
+        return TryAgainLaterError(_STOPPED)
+    from pipelines.foundation.system_errors import explained  # noqa: PLC0415 - imports DuckDB; --help should not
+
+    unexpected = f"Unexpected {type(error).__name__}: {error} (run with --verbose to see where)."
+    return explained(error) or PipelineError(unexpected)
 
 
 def _fail(sentence: str, exit_code: int) -> int:

@@ -122,6 +122,7 @@ from pipelines.publish.parquet import publish_parquet
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 target = Path(sys.argv[1])
 with modelled_warehouse() as connection:
+    connection.execute("set enable_progress_bar = false")  # drawn on stdout where the machine is busy
     publish(connection, load_models(), target, personal_data=False)
     publish_parquet(target)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
