@@ -122,7 +122,6 @@ from pipelines.publish.parquet import publish_parquet
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 target = Path(sys.argv[1])
 with modelled_warehouse() as connection:
-    connection.execute("set enable_progress_bar = false")  # drawn on stdout where the machine is busy
     publish(connection, load_models(), target, personal_data=False)
     publish_parquet(target)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
@@ -139,8 +138,10 @@ with modelled_warehouse() as connection:
 def test_a_disk_that_is_full_keeps_the_last_file_and_is_said(target, tmp_path, largest_file_bytes):
     command = [sys.executable, "-c", FULL_DISK, str(target), str(largest_file_bytes), str(Path(__file__).parent)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "cannot be written" in ran.stdout.splitlines()[0]
-    assert "what was there before is kept." in ran.stdout.splitlines()[0]
+    # DuckDB draws its bar between the lines where the machine is busy.
+    said = [line for line in ran.stdout.splitlines() if "cannot be written" in line]
+    assert said
+    assert all("what was there before is kept." in line for line in said)
     with open_snapshot(target) as snapshot:
         assert snapshot.about.release_number == 1
     assert not list(target.parent.rglob("*building*"))
