@@ -183,7 +183,7 @@ def status(
         start = datetime.combine(settings.history_start, time(), UTC)
         state = read_status(connection, HISTORIES, start, published_at, utc_now())
         invoices = invoice_state(connection, settings)
-        unknown_words = list(wording_warnings.warnings(connection))
+        unknown_words = list(wording_warnings.warnings(connection, personal_data=settings.publish_personal_data))
     changed = [*filter(None, [releases.change_since(published), bucket.trouble(settings)])]
     state = msgspec.structs.replace(
         state,

@@ -202,7 +202,7 @@ def _words_spec(model: SqlModel) -> list[dg.AssetCheckSpec]:
 
 
 def _words_result(connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    unknown = wording_warnings.public_warnings(connection)
+    unknown = list(wording_warnings.warnings(connection))
     return dg.AssetCheckResult(
         asset_key=asset_key(WORDS_TABLE),
         check_name=WORDS_CHECK,

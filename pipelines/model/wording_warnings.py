@@ -15,27 +15,19 @@ order by coverage.entry_count desc, coverage.business_id
 _TABLES = "select count(*) from duckdb_tables() where schema_name = 'model' and table_name = 'wording_coverage'"
 
 
-def warnings(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """A sentence for each business of a warehouse that has no rates; none before the first models are built."""
+def warnings(connection: duckdb.DuckDBPyConnection, *, personal_data: bool = False) -> Iterator[str]:
+    """A sentence for each business of a warehouse that has no rates; none before the first models are built.
+
+    Without personal data it has only those words of the wording that may be shown.
+    """
     if connection.execute(_TABLES).fetchall() == [(0,)]:
         return
-    yield from map(sentence, _rows(connection))
-
-
-def public_warnings(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The same with only those words of the wording that may be shown without personal data."""
-    return [
-        sentence(
-            row | {"commonest_name": row["commonest_public_name"], "commonest_pattern": row["commonest_public_text"]}
-        )
-        for row in _rows(connection)
-    ]
-
-
-def _rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     answer = connection.execute(_QUERY)
     columns = [column[0] for column in answer.description or ()]
-    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+    for values in answer.fetchall():
+        row = dict(zip(columns, values, strict=True))
+        public = {"commonest_name": row["commonest_public_name"], "commonest_pattern": row["commonest_public_text"]}
+        yield sentence(row if personal_data else row | public)
 
 
 def sentence(row: Mapping[str, Any]) -> str:

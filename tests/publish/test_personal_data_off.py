@@ -62,7 +62,8 @@ def switched_off(account: Account) -> list[Ran]:
     for verb in (["sync"], ["export", "history_entries"]):
         assert account.run(*verb, personal_data=True).code == 0
     assert len(account.secrets_in("".join(map(contents, account.folder.rglob("*.xlsx"))))) > len(WRITTEN)
-    said = [account.run("--verbose", "sync", personal_data=False), account.run("escalate", personal_data=False)]
+    verbs = (["--verbose", "sync"], ["escalate"], ["status", "--json"], ["doctor"])
+    said = [account.run(*verb, personal_data=False) for verb in verbs]
     with duckdb.connect(str(account.folder / "data" / "analytics.duckdb"), read_only=True) as published:
         query = "select business_id, currency_code, strftime(month_start_date, '%Y-%m')"
         query += " from monthly_payment_failure_rates limit 2"
