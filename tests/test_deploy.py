@@ -172,3 +172,44 @@ def test_the_image_of_many_machines_has_the_libraries_that_belong_to_its_dagster
     lines = Path(MANY_MACHINES).read_text(encoding="utf-8").splitlines()
     found = dict(line.split("==") for line in lines if line.startswith("dagster-"))
     assert found == dict.fromkeys(("dagster-docker", "dagster-postgres"), f"0.{int(minor) + 16}.{patch}")
+
+
+@pytest.mark.parametrize("file", sorted(DEPLOY.rglob("Dockerfile")), ids=lambda file: file.parent.name)
+def test_an_image_copies_files_that_are_there_and_ends_as_a_user_of_its_own(file):
+    text = file.read_text(encoding="utf-8")
+    folder = ROOT if file.parent.name == "docker" else file.parent
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE) for word in line.split()[:-1]]
+    assert [word for word in copied if not word.startswith("--") and not (folder / word).exists()] == []
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE)[-1] == "10001"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        (
+            "vendor.github-workflows",
+            [*(ROOT / ".github" / "workflows").glob("*.yml"), *DEPLOY.rglob("nightly-sync.yml")],
+        ),
+        ("vendor.compose-spec", [DEPLOY / "docker" / "compose.yaml"]),
+    ],
+)
+def test_files_that_others_read_keep_to_their_schemas(schema, files):
+    command = [shutil.which("uvx"), "--quiet", "check-jsonschema", "--builtin-schema", schema, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+def test_systemd_understands_the_units(tmp_path):
+    """With this Python in place of the installed program, and a user that is here."""
+    for unit in DEPLOY.rglob("nexudus-billing*"):
+        text = re.sub(r"/opt/nexudus-billing/.venv/bin/\S+", sys.executable, unit.read_text(encoding="utf-8"))
+        (tmp_path / unit.name.replace("@", "@acme")).write_text(
+            text.replace("User=nexudus", "User=root"), encoding="utf-8"
+        )
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, tmp_path.iterdir())], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

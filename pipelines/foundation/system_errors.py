@@ -21,6 +21,8 @@ def explained(error: BaseException) -> PipelineError | None:
                 "There is not enough memory: run the command again when less else runs here, or with a smaller "
                 "NEXUDUS_PAGE_SIZE."
             )
+        if isinstance(cause, ModuleNotFoundError) and cause.name == "fcntl":
+            return WrongUseError("This program runs on Linux and macOS: on Windows use WSL or Docker.")
         if isinstance(cause, OSError) and cause.filename is not None:
             return WrongUseError(f"{cause.filename} cannot be used ({cause.strerror}): fix it, or move it away.")
         if isinstance(cause, sqlite3.DatabaseError):

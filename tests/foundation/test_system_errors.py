@@ -3,6 +3,8 @@
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import redirect_stderr
 from io import StringIO
 
@@ -49,3 +51,23 @@ def test_an_error_of_the_system_is_a_sentence(error, code, words):
 
 def test_a_mistake_of_the_program_is_not_explained_away():
     assert explained(ValueError("a mistake of ours")) is None
+
+
+ON_WINDOWS = """
+import sys
+
+for name in ("fcntl", "grp", "pwd", "resource"):
+    sys.modules[name] = None
+from pipelines.cli import main
+
+sys.argv = ["nexudus-billing", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("verb", "code", "told"), [("status", 2, "use WSL or Docker"), ("--help", 0, "")])
+def test_where_there_is_no_posix_the_program_says_where_it_runs(tmp_path, verb, code, told):
+    done = subprocess.run(
+        [sys.executable, "-c", ON_WINDOWS, verb], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (code, True, False)
