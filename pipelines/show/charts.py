@@ -1,16 +1,9 @@
-"""The charts of dashboard and report, as Vega-Lite. They draw published columns and compute no figure.
-
-Each kind of chart is built with Altair only once, because Altair takes 50 ms to validate a chart and a page has nine.
-Rows and title are then put into a copy.
-"""
+"""The charts of dashboard and report, as Vega-Lite. They draw published columns and compute no figure."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
-
-import altair as alt
 
 from pipelines.foundation.shown_text import shown
 from pipelines.publish.snapshot import Row
@@ -21,6 +14,7 @@ Chart = dict[str, Any]
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#808080"
 _HEIGHT = 190
 _HALF_A_MONTH = timedelta(days=13)
+_WHOLE_NUMBERS = {"tickCount": 4, "tickMinStep": 1, "format": "d"}
 _BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
@@ -133,66 +127,71 @@ def alternative(title: str, rows: Iterable[str]) -> str:
     return f"{title}. {'; '.join(rows)}"[:1500]
 
 
-@lru_cache(maxsize=64)
 def _rate_by_month(highest: float | None) -> Chart:
-    domain = alt.Scale(domain=[0, highest], clamp=True) if highest else alt.Scale(zero=True)
-    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=0, tickCount=5, grid=False))
-    base = _base().encode(x=x)
-    band = base.mark_area(opacity=0.18, color=BLUE).encode(
-        y=alt.Y("low:Q", title=None, scale=domain, axis=alt.Axis(format="%", tickCount=4)), y2="high:Q"
+    scale = {"domain": [0, highest], "clamp": True} if highest else {"zero": True}
+    x = _field("month", "temporal", title=None, axis=_axis(format="%b %y", labelAngle=0, tickCount=5))
+    y = _field("rate", "quantitative", scale=scale)
+    shape = {"condition": {"test": "datum.State == 'complete'", "value": BLUE}, "value": "transparent"}
+    tooltip = _tooltip("Month", "Failure rate", "95 % interval", "First attempts", "State")
+    low = _field("low", "quantitative", title=None, scale=scale, axis={"format": "%", "tickCount": 4})
+    return _made(
+        _layer("area", x=x, y=low, y2={"field": "high"}, opacity=0.18, color=BLUE),
+        _layer("line", x=x, y=y, color=BLUE, strokeWidth=2),
+        _layer("point", x=x, y=y, fill=shape, tooltip=tooltip, size=45, color=BLUE, opacity=1),
     )
-    line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("rate:Q", scale=domain))
-    dots = base.mark_point(size=45, color=BLUE, opacity=1).encode(
-        y=alt.Y("rate:Q", scale=domain),
-        fill=alt.condition("datum.State == 'complete'", alt.value(BLUE), alt.value("transparent")),
-        tooltip=["Month:N", "Failure rate:N", "95 % interval:N", "First attempts:N", "State:N"],
-    )
-    return _made(band, line, dots)
 
 
-@lru_cache
 def _trend() -> Chart:
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelAngle=0, tickCount=4, grid=False))
-    y = alt.Y("entries:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
-    tooltip = ["Day:N", "Problem entries:N", "Usual for the weekday:N", "7-day mean:N"]
-    base = _base().encode(x=x)
-    layers = [
-        base.mark_bar(color=GREY, opacity=0.45).encode(y=y, tooltip=tooltip),
-        base.mark_line(color=ORANGE, strokeWidth=1.5, strokeDash=[4, 3]).encode(y="baseline:Q"),
-        base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
-    ]
-    return _made(*layers)
-
-
-@lru_cache
-def _reasons() -> Chart:
-    y = alt.Y("Reason:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, grid=False, labelOverlap=False))
-    tooltip = ["Reason:N", "Failed attempts:N", "Period before:N", "Share:N", "Amount:N"]
-    base = _base().encode(y=y, tooltip=tooltip)
-    bars = base.mark_bar(color=BLUE, height={"band": 0.62}).encode(
-        x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
+    x = _field("day", "temporal", title=None, axis=_axis(format="%d %b", labelAngle=0, tickCount=4))
+    tooltip = _tooltip("Day", "Problem entries", "Usual for the weekday", "7-day mean")
+    y = _field("entries", "quantitative", title=None, axis=_WHOLE_NUMBERS)
+    usual, mean = (_field(name, "quantitative") for name in ("baseline", "mean"))
+    return _made(
+        _layer("bar", x=x, y=y, tooltip=tooltip, color=GREY, opacity=0.45),
+        _layer("line", x=x, y=usual, color=ORANGE, strokeWidth=1.5, strokeDash=[4, 3]),
+        _layer("line", x=x, y=mean, color=BLUE, strokeWidth=2),
     )
-    before = base.mark_tick(color=ORANGE, thickness=3, height={"band": 0.9}).encode(x="before:Q")
-    return _made(bars, before)
 
 
-@lru_cache
+def _reasons() -> Chart:
+    y = _field("Reason", title=None, sort=None, axis=_axis(labelLimit=220, labelOverlap=False))
+    tooltip = _tooltip("Reason", "Failed attempts", "Period before", "Share", "Amount")
+    x = _field("count", "quantitative", title=None, axis=_WHOLE_NUMBERS)
+    before = _field("before", "quantitative")
+    return _made(
+        _layer("bar", x=x, y=y, tooltip=tooltip, color=BLUE, height={"band": 0.62}),
+        _layer("tick", x=before, y=y, tooltip=tooltip, color=ORANGE, thickness=3, height={"band": 0.9}),
+    )
+
+
 def _ageing() -> Chart:
-    scale = alt.Scale(domain=[f"{band} days" for band in _BANDS])
-    y = alt.Y("Age:N", title=None, sort=None, scale=scale, axis=alt.Axis(grid=False, labelOverlap=False))
-    bars = _base().mark_bar(color=BLUE, height={"band": 0.62})
-    x = alt.X("amount:Q", title=None, axis=alt.Axis(tickCount=3, format="~s"))
-    return _made(bars.encode(x=x, y=y, tooltip=["Age:N", "Open:N", "Invoices:N"]))
+    scale = {"domain": [f"{band} days" for band in _BANDS]}
+    y = _field("Age", title=None, sort=None, scale=scale, axis=_axis(labelOverlap=False))
+    x = _field("amount", "quantitative", title=None, axis={"tickCount": 3, "format": "~s"})
+    tooltip = _tooltip("Age", "Open", "Invoices")
+    return _made(_layer("bar", x=x, y=y, tooltip=tooltip, color=BLUE, height={"band": 0.62}))
 
 
-def _base() -> alt.Chart:
-    return alt.Chart(alt.NamedData("rows"))
+def _layer(mark: str, **parts: Any) -> Chart:  # noqa: ANN401 - what JSON can hold
+    """A layer: where its marks stand and what they tell, and how they look."""
+    encoding = {name: parts.pop(name) for name in ("x", "y", "y2", "fill", "tooltip") if name in parts}
+    return {"mark": {"type": mark, **parts}, "encoding": encoding}
 
 
-def _made(*layers: alt.Chart) -> Chart:
-    chart: Chart = alt.layer(*layers).properties(width="container").to_dict()
-    chart.pop("config", None)
-    return chart
+def _field(name: str, kind: str = "nominal", **more: Any) -> Chart:  # noqa: ANN401 - as above
+    return {"field": name, "type": kind, **more}
+
+
+def _axis(**more: Any) -> Chart:  # noqa: ANN401 - as above
+    return {"grid": False, **more}
+
+
+def _tooltip(*names: str) -> list[Chart]:
+    return [_field(name) for name in names]
+
+
+def _made(*layers: Chart) -> Chart:
+    return {"layer": list(layers), "width": "container"}
 
 
 def _filled(look: Chart, rows: list[dict[str, Any]], title: str, height: int) -> Chart:
