@@ -7,16 +7,29 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from given import EXPIRED, NO_FUNDS, START, SUCCESS, close_until, entry, land, model, row, rows
-from test_oracle import AS_OF, ZONE, Invoice, expected_recovery, local, random_history
+from test_oracle import AS_OF, TEXTS, ZONE, Invoice, expected_recovery, local, random_history
+from tested_warehouse import empty_warehouse
 
+REASON_NAMES = {"": "", "funds": "insufficient_funds", "expired": "card_expired", "mandate": "no_payment_method"}
+COUNTED = (
+    "attempt_count",
+    "failed_attempt_count",
+    "first_attempt_count",
+    "failed_first_attempt_count",
+    "failed_amount",
+)
 TABLES = (
+    "begun_payment_failure_rates",
+    "currency_recovery_cohorts",
     "customers",
     "daily_amounts_at_risk",
     "expected_recoveries",
     "open_failed_amounts",
     "payment_timing",
+    "period_failure_reasons",
     "period_payment_failure_rates",
     "rate_change_drivers",
+    "recovery_cohorts",
     "retry_outcomes",
 )
 
@@ -95,23 +108,202 @@ def test_a_range_of_many_invoices_is_narrower_than_all_or_nothing(warehouse):
     assert float(found["expected_high_amount"]) == pytest.approx(5000 + (980**2 + 488**2) ** 0.5, abs=1)
 
 
-@pytest.fixture
-def invoices(warehouse):
-    """A random history with customers, modelled; and its invoices as the oracle sees them."""
+@pytest.fixture(scope="module")
+def history():
+    """A random history with customers, modelled; and all its invoices that count as the oracle sees them."""
     entries = random_history(1)
     for each in entries:
         each["coworker_invoice_coworker_id"] = each["coworker_invoice_id"] % 40 or None
-    land(warehouse, *entries)
-    close_until(warehouse, AS_OF)
-    model(warehouse, *TABLES, zone=ZONE)
     by_invoice = defaultdict(list)
     for each in entries:
         by_invoice[each["coworker_invoice_id"]].append(each)
     told = {number: Invoice(each) for number, each in by_invoice.items()}
-    return {number: each for number, each in told.items() if each.counts and each.attempts}
+    with empty_warehouse() as warehouse:
+        land(warehouse, *entries)
+        close_until(warehouse, AS_OF)
+        model(warehouse, *TABLES, zone=ZONE)
+        yield warehouse, {number: each for number, each in told.items() if each.counts}, entries
 
 
-def test_the_tables_agree_with_plain_python(warehouse, invoices):
+@pytest.fixture(scope="module")
+def attempts(history):
+    """Each attempt: invoice, group, amount, day, instant, number, reason (empty where it succeeded)."""
+    return [
+        (number, invoice.group, invoice.amount or Decimal(0), day, at, place, REASON_NAMES[reason])
+        for number, invoice in history[1].items()
+        for place, ((day, _, at), reason) in enumerate(zip(invoice.attempts, invoice.reasons, strict=True), 1)
+    ]
+
+
+def scopes(group):
+    """Business and currency, and the currency of all businesses, as the tables name them."""
+    return ((False, *group), (True, None, group[1]))
+
+
+def test_every_attempt_is_published_with_its_number_and_reason(history, attempts):
+    found = history[0].execute(
+        "select invoice_id, business_id, currency_code, coalesce(invoice_amount, 0), day_date, attempted_at,"
+        " attempt_number, coalesce(failure_reason, '') from model.payment_attempts"
+    )
+    assert {(one[0], one[1:3], *one[3:]) for one in found.fetchall()} == set(attempts)
+
+
+def test_what_is_left_out_agrees_with_plain_python(history, attempts):
+    warehouse, _, entries = history
+    expected = Counter()
+    for each in entries:
+        if TEXTS[each["description"]] in {"failed", "succeeded"}:
+            amount = each["coworker_invoice_total_amount"]
+            is_zero = amount is not None and Decimal(amount) <= 0
+            group = each["coworker_invoice_business_id"], each["coworker_invoice_business_currency_code"]
+            because = (
+                "deleted_entry" if each["deleted_at"] else "draft_invoice" if each["coworker_invoice_draft"] else ""
+            )
+            expected[group, because or ("zero_invoice" if is_zero else "reported_twice")] += 1
+    for _, group, *_ in attempts:
+        expected[group, "reported_twice"] -= 1
+    found = warehouse.execute(
+        "select business_id, currency_code, excluded_because, sum(excluded_attempt_count) from model.excluded_attempts"
+        " group by all"
+    )
+    assert {(one[:2], one[2]): one[3] for one in found.fetchall()} == +expected
+
+
+def test_periods_and_what_changed_them_agree_with_plain_python(history, attempts):
+    warehouse, _, _ = history
+    periods = rows(warehouse, "select * from model.reporting_periods where has_previous")
+    assert len(periods) > 4
+    totals, reasons = defaultdict(Counter), Counter()
+    for period in periods:
+        spans = {
+            "": (period["period_start_date"], period["period_end_date"], None),
+            "previous_": (period["previous_start_date"], period["previous_end_date"], period["previous_until_at"]),
+        }
+        for prefix, (first, last, until) in spans.items():
+            for _, group, amount, day, at, place, reason in attempts:
+                if not (first <= day <= last and (until is None or at < until)):
+                    continue
+                for scope in scopes(group):
+                    total = totals[period["period_code"], *scope]
+                    total[f"{prefix}attempt_count"] += 1
+                    total[f"{prefix}failed_attempt_count"] += bool(reason)
+                    total[f"{prefix}first_attempt_count"] += place == 1
+                    total[f"{prefix}failed_first_attempt_count"] += place == 1 and bool(reason)
+                    total[f"{prefix}failed_amount"] += bool(reason) * amount
+                    if reason:
+                        reasons[period["period_code"], *scope, reason, prefix] += 1
+                        reasons[period["period_code"], *scope, reason, f"{prefix}first"] += place == 1
+    columns = [f"{when}{name}" for when in ("", "previous_") for name in COUNTED]
+    found = warehouse.execute(
+        f"select period_code, is_all_businesses, business_id, currency_code, {', '.join(columns)}"
+        " from model.period_payment_failure_rates inner join model.reporting_periods using (period_code)"
+        " where has_previous"
+    )
+    published = {one[:4]: one[4:] for one in found.fetchall()}
+    assert published == {key: tuple(totals[key][name] for name in columns) for key in published}
+    assert published.keys() >= {key for key, total in totals.items() if total["attempt_count"]}
+    found = warehouse.execute(
+        "select period_code, is_all_businesses, business_id, currency_code, failure_reason, failed_attempt_count,"
+        " previous_failed_attempt_count from model.period_failure_reasons"
+        " inner join model.reporting_periods using (period_code) where has_previous"
+    )
+    assert {one[:5]: one[5:] for one in found.fetchall()} == {
+        key[:5]: (reasons[*key[:5], ""], reasons[*key[:5], "previous_"])
+        for key in reasons
+        if reasons[key] and key[:4] in published
+    }
+    found = rows(warehouse, "select * from model.rate_change_drivers")
+    assert len({each["period_code"] for each in found}) > 2
+    for each in found:
+        code, business, currency = each["period_code"], each["business_id"], each["currency_code"]
+        part, whole = totals[code, False, business, currency], totals[code, True, None, currency]
+        (n1, f1), (n0, f0) = firsts(part)
+        (all1, bad1), (all0, bad0) = firsts(whole)
+        if each["driver_kind"] == "reason":
+            reason = each["failure_reason"]
+            k1, k0 = (reasons[code, False, business, currency, reason, when] for when in ("first", "previous_first"))
+            expected = (n1 / all1 + n0 / all0) / 2 * (k1 / n1 - k0 / n0)
+        else:
+            rates = [failed / count for count, failed in ((n1, f1), (n0, f0)) if count]
+            mean = (rates[0] + rates[-1]) / 2 - (bad1 / all1 + bad0 / all0) / 2
+            expected = (n1 / all1 - n0 / all0) * mean
+        assert each["driven_change_ratio"] == pytest.approx(expected, abs=1e-12)
+        assert each["total_change_ratio"] == pytest.approx(bad1 / all1 - bad0 / all0)
+
+
+def firsts(total):
+    """First attempts and those that failed, now and before."""
+    names = ("first_attempt_count", "failed_first_attempt_count")
+    return [tuple(total[f"{when}{name}"] for name in names) for when in ("", "previous_")]
+
+
+def test_cohorts_and_what_is_open_agree_with_plain_python(history):
+    warehouse, invoices, _ = history
+    cohorts, bands = defaultdict(Counter), defaultdict(Counter)
+    for invoice in invoices.values():
+        failed = [day for day, outcome, _ in invoice.attempts if outcome == "failed"]
+        if not failed:
+            continue
+        state, days, _, _ = expected_recovery(invoice)
+        age, amount = (local(AS_OF) - failed[0]).days, invoice.amount or Decimal(0)
+        band = next(name for most, name in ((30, "0-30"), (60, "31-60"), (90, "61-90"), (999, "91+")) if age <= most)
+        for scope in scopes(invoice.group):
+            cohort = cohorts[*scope, failed[0].replace(day=1)]
+            cohort["failed", "invoice"] += 1
+            cohort["failed", "amount"] += amount
+            cohort[state, "invoice"] += 1
+            cohort[state, "amount"] += amount
+            cohort["within 7 days"] += days is not None and days <= 7
+            if state == "open":
+                bands[*scope, band]["count"] += 1
+                bands[*scope, band]["amount"] += amount
+    states = ("failed", "recovered", "paid_before", "open", "refunded")
+    sums = ", ".join(f"{state}_invoice_count, {state}_amount" for state in states)
+    for table, is_all, key in (("recovery_cohorts", False, "business_id"), ("currency_recovery_cohorts", True, "null")):
+        found = warehouse.execute(
+            f"select {key}, currency_code, month_start_date, recovered_7_day_count, {sums} from model.{table}"
+        )
+        assert {(is_all, *one[:3]): one[3:] for one in found.fetchall()} == {
+            key: (each["within 7 days"], *(each[state, what] for state in states for what in ("invoice", "amount")))
+            for key, each in cohorts.items()
+            if key[0] is is_all
+        }
+    scope = "is_all_businesses, business_id, currency_code"
+    found = warehouse.execute(
+        f"select {scope}, ageing_band, open_invoice_count, open_amount from model.open_failed_amounts"
+    )
+    assert {one[:4]: one[4:] for one in found.fetchall()} == {key: (*each.values(),) for key, each in bands.items()}
+
+
+def test_by_the_month_of_its_beginning_agrees_with_plain_python(history):
+    warehouse, invoices, entries = history
+    pending = defaultdict(list)
+    for each in entries:
+        if TEXTS[each["description"]] == "pending" and not each["deleted_at"]:
+            pending[each["coworker_invoice_id"]].append(each["created_on"])
+    expected = defaultdict(Counter)
+    for number, invoice in invoices.items():
+        begun = [*pending[number], *(at for *_, at in invoice.attempts[:1])]
+        if not begun:
+            continue
+        outcome = "closed" if invoice.paid_on or invoice.refunded else "in_flight" if invoice.pending else "lost"
+        state = invoice.attempts[0][1] if invoice.attempts else outcome
+        month = expected[*invoice.group, local(min(begun)).replace(day=1)]
+        month[state] += 1
+        month["no_method"] += bool(invoice.attempts) and invoice.reasons[0] == "mandate"
+    states = ("succeeded", "failed", "in_flight", "lost", "closed", "no_method")
+    counts = ", ".join(f"{state}_first_payment_count" for state in states)
+    found = warehouse.execute(
+        f"select business_id, currency_code, month_start_date, {counts} from model.begun_payment_failure_rates"
+    )
+    assert {one[:3]: one[3:] for one in found.fetchall()} == {
+        key: tuple(each[name] for name in states) for key, each in expected.items()
+    }
+
+
+def test_the_tables_agree_with_plain_python(history):
+    warehouse, invoices, _ = history
+    invoices = {number: each for number, each in invoices.items() if each.attempts}
     tried, timing, customers = Counter(), Counter(), defaultdict(Counter)
     risk = defaultdict(lambda: [Decimal(0), 0])
     end = local(AS_OF)

@@ -68,7 +68,7 @@ class Invoice:
         )
         attempts = attempts_of(entries)
         self.attempts = [(local(at), outcome, at) for at, outcome, _ in attempts]
-        self.has_no_method = [reason == "mandate" for _, _, reason in attempts]
+        self.reasons = [reason for _, _, reason in attempts]
         order = [outcome for _, _, outcome in live if outcome]
         last = max((place for place, outcome in enumerate(order) if outcome != "pending"), default=-1)
         news = [local(at) for at, _, outcome in live if outcome][last + 1 :]
@@ -124,7 +124,7 @@ def expected_rates(invoices, period):
             cluster = group.setdefault("clusters", defaultdict(lambda: [0, 0]))[number]
             cluster[0] += 1
             cluster[1] += failed
-            if not invoice.has_no_method[order]:
+            if invoice.reasons[order] != "mandate":
                 with_method = group.setdefault("with method", defaultdict(lambda: [0, 0]))[number]
                 with_method[0] += 1
                 with_method[1] += failed
