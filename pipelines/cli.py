@@ -385,18 +385,20 @@ def export(
         list[str] | None,
         typer.Argument(help="Published tables; without any, a workbook for finance, or every table as CSV."),
     ] = None,
-    kind: Annotated[str, typer.Option("--format", help="xlsx (one workbook) or csv (one file per table).")] = "xlsx",
+    kind: Annotated[
+        Literal["xlsx", "csv"], typer.Option("--format", help="xlsx: one workbook; csv: one file per table.")
+    ] = "xlsx",
     to: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
 ) -> None:
     """Export a workbook for finance, or published tables; no cell is a formula."""
     from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
-    from pipelines.publish.spreadsheets import checked_format, export_folder  # noqa: PLC0415 - see demo
     from pipelines.publish.spreadsheets import export as write  # noqa: PLC0415 - see demo
+    from pipelines.publish.spreadsheets import export_folder  # noqa: PLC0415 - see demo
 
     settings = load_settings()
     folder = to or export_folder(settings)
     with open_snapshot(settings.analytics_path, writes_to=folder) as snapshot:
-        done = write(snapshot, folder, checked_format(kind), tables or [])
+        done = write(snapshot, folder, kind, tables or [])
     for made in done.files:
         say(f"Exported {made}")
     for sentence in done.left_out:

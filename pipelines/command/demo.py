@@ -15,6 +15,7 @@ from pipelines.publish.snapshot import open_published
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 from pipelines.settings import Settings, utc_now
+from pipelines.show.asking import question
 
 _USERNAME, _PASSWORD = "admin@example.com", "sandbox"
 _EXAMPLE = (
@@ -73,38 +74,7 @@ def demo_settings(base_url: str, folder: Path) -> Settings:
 def rates_table(analytics: Path) -> Table:
     """The newest complete month's failure rate of each business and currency, highest first."""
     with open_published(analytics) as connection:
-        rows = connection.execute(
-            """
-            with months as (
-                select
-                    rates.*,
-                    lead(first_attempt_failure_ratio) over (
-                        partition by rates.business_id, rates.currency_code order by period_start_date
-                    ) as month_to_date_ratio,
-                    businesses.business_name,
-                from period_payment_failure_rates as rates
-                left join businesses using (business_id)
-                where period_kind = 'month' and not is_all_businesses
-            )
-
-            select
-                period_start_date,
-                coalesce(business_name, business_id::varchar),
-                currency_code,
-                first_attempt_count,
-                failed_first_attempt_count,
-                first_attempt_failure_ratio,
-                first_attempt_failure_low_ratio,
-                first_attempt_failure_high_ratio,
-                previous_first_attempt_failure_ratio,
-                is_significant_change,
-                month_to_date_ratio,
-                attempt_failure_ratio,
-            from months
-            where period_start_date = (select max(period_start_date) from months where is_complete)
-            order by first_attempt_failure_ratio desc nulls last, business_id
-            """
-        ).fetchall()
+        rows = connection.execute(question("demo_rates")).fetchall()
     month = f" in {rows[0][0]:%B %Y}" if rows else ""
     table = Table(title=f"Payment failure rate of first attempts{month}")
     for heading in ("business", "currency"):

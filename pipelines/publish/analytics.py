@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import BrokenPromiseError, WrongUseError
+from pipelines.foundation.duckdb_errors import quoted
 from pipelines.foundation.frames import readable
 from pipelines.foundation.memory import COPYING, with_memory_limit
 from pipelines.foundation.private_files import make_private_folder, settle, unwritable
@@ -186,8 +187,7 @@ def _build(
     views = load_views()
     sources = [(model, model.table) for model in models]
     sources += [(view, f"({view.sql.rstrip().removesuffix(';')}\n)") for view in views]
-    path = str(building).replace("'", "''")
-    connection.execute(f"attach '{path}' as published (storage_version '{_STORAGE_VERSION}')")
+    connection.execute(f"attach {quoted(str(building))} as published (storage_version '{_STORAGE_VERSION}')")
     try:
         with transaction(connection):
             row_counts = {
@@ -278,21 +278,16 @@ def _write_checks(connection: duckdb.DuckDBPyConnection, models: list[SqlModel])
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, str]) -> None:
-    connection.execute(f"comment on table published.main.{table} is {_quoted(description)}")
+    connection.execute(f"comment on table published.main.{table} is {quoted(description)}")
     for column, meaning in columns.items():
-        connection.execute(f"comment on column published.main.{table}.{column} is {_quoted(meaning)}")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        connection.execute(f"comment on column published.main.{table}.{column} is {quoted(meaning)}")
 
 
 def _check_that_it_reads_back(file: Path, row_counts: Mapping[str, int]) -> None:
     """Raise BrokenPromiseError unless a reader finds the row count of every table that was written."""
     try:
         with duckdb.connect() as reader:  # by `connect(file)` a release that this process has open would be read
-            path = str(file).replace("'", "''")
-            reader.execute(f"attach '{path}' as written (read_only); use written")
+            reader.execute(f"attach {quoted(str(file))} as written (read_only); use written")
             tables = [name for (name,) in reader.execute("select table_name from duckdb_tables()").fetchall()]
             found = {name: reader.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in tables}  # noqa: S608 - our own names
     except duckdb.Error as error:

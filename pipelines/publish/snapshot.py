@@ -111,7 +111,7 @@ class Snapshot:
     def rows(self, query: str, values: Mapping[str, Value] | None = None, *, macros: str = "") -> list[Row]:
         """The rows of a query. Values are bound as DuckDB variables, never put into the SQL."""
         try:
-            with self._cursor() as cursor:
+            with self.cursor() as cursor:
                 for name, value in (values or {}).items():
                     cursor.execute(f'set variable "{name}" = $value', {"value": value})
                 if macros:
@@ -124,7 +124,7 @@ class Snapshot:
 
     def stream(self, query: str, size: int = 10_000) -> Iterator[list[tuple[Value, ...]]]:
         """The rows of a query, `size` at a time."""
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             answer = cursor.execute(query)
             while batch := answer.fetchmany(size):
                 yield batch
@@ -140,12 +140,12 @@ class Snapshot:
 
     def names(self, query: str) -> list[str]:
         """The columns of a query's rows."""
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             return [column[0] for column in cursor.execute(f"describe {query}").fetchall()]
 
     def copy_to(self, query: str, file: Path, options: str) -> None:
         """Let DuckDB write the rows of a query to a file."""
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(f"copy ({query}) to {quoted(str(file.absolute()))} ({options})")
 
     def with_memory_limit(self, work: Callable[[], T]) -> T:
@@ -182,7 +182,8 @@ class Snapshot:
         self._connection.execute("set enable_external_access = false")
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own for one thread."""
         # Two threads must not create a cursor at the same time; everything else they may.
         with self._lock:
             cursor = self._connection.cursor()
@@ -195,20 +196,9 @@ class Snapshot:
 
 @contextmanager
 def open_published(analytics: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A plain read-only connection to the published file, in UTC. Raises NotPublishedError or DamagedFileError."""
-    if not analytics.exists():
-        raise _missing(analytics)
-    try:
-        connection = duckdb.connect(str(analytics), read_only=True)
-    except duckdb.Error:
-        raise DamagedFileError(
-            f"{analytics} cannot be read as a DuckDB file: run a sync to publish it again."
-        ) from None
-    try:
-        connection.execute("set timezone = 'UTC'; set enable_external_access = false; set lock_configuration = true")
-        yield connection
-    finally:
-        connection.close()
+    """A plain read-only connection to the published file, in UTC. Raises what `open_snapshot` raises."""
+    with open_snapshot(analytics) as snapshot, snapshot.lock_down().cursor() as cursor:
+        yield cursor
 
 
 def _missing(path: Path) -> NotPublishedError:

@@ -2,11 +2,13 @@
 
 import codecs
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import duckdb
 import xlsxwriter
@@ -24,7 +26,6 @@ from pipelines.settings import Settings
 
 Kind = Literal["csv", "xlsx"]
 SHEET_ROWS = 1_048_576
-_KINDS: tuple[Kind, ...] = ("csv", "xlsx")
 _SHEET_NAME_LENGTH = 31
 # How a column is shown, by the ending of its name, and its width in characters. Money has its currency's digits.
 _MONEY = "money"
@@ -45,14 +46,6 @@ class Exported(NamedTuple):
 
     files: list[Path]
     left_out: list[str]
-
-
-def checked_format(text: str) -> Kind:
-    """The format that a text names. Raises WrongUseError."""
-    for known in _KINDS:
-        if text == known:
-            return known
-    raise WrongUseError(f"There is no format {text!r}: use {' or '.join(_KINDS)}.")
 
 
 def export(
@@ -128,7 +121,12 @@ def _xlsx(snapshot: Snapshot, sheets: dict[str, str], folder: Path, sheet_rows: 
         "nan_inf_to_errors": True,
     }
     with written_aside(file) as building, xlsxwriter.Workbook(str(building), options) as workbook:
-        formats = _Formats(workbook)
+
+        @cache  # each made once: Excel allows 64,000
+        def formats(pattern: str) -> Format:
+            return workbook.add_format({"num_format": pattern})
+
+        heading = workbook.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         for name, query in sheets.items():
             row_count = snapshot.rows(f"select count(*) as count from ({query})")[0]["count"]  # noqa: S608 - our queries
             if row_count >= sheet_rows:
@@ -136,47 +134,32 @@ def _xlsx(snapshot: Snapshot, sheets: dict[str, str], folder: Path, sheet_rows: 
                     f"{name} has {row_count:,} rows, more than fit on a sheet: export it with --format csv."
                 )
                 continue
-            _fill(workbook.add_worksheet(name[:_SHEET_NAME_LENGTH]), snapshot, query, formats)
+            _fill(workbook.add_worksheet(name[:_SHEET_NAME_LENGTH]), snapshot, query, formats, heading)
         if not workbook.worksheets():
             workbook.add_worksheet("empty")
     return Exported([file], left_out)
 
 
-class _Formats:
-    """The cell formats of a workbook, each made once: Excel allows 64,000."""
-
-    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
-        """None is made yet but the headings'."""
-        self._workbook = workbook
-        self._made: dict[str, Format] = {}
-        self.heading: Format = workbook.add_format({"bold": True, "text_wrap": True, "valign": "top"})
-
-    def of(self, pattern: str) -> Format:
-        """The format of an Excel number pattern."""
-        if pattern not in self._made:
-            self._made[pattern] = self._workbook.add_format({"num_format": pattern})
-        return self._made[pattern]
-
-    def money(self, currency_code: str | None) -> Format:
-        """The format of an amount with its currency's digits."""
-        digits = amount_digits(currency_code)
-        return self.of(f"#,##0.{'0' * digits}" if digits else "#,##0")
+def _money(currency_code: str | None) -> str:
+    """The number pattern of an amount with its currency's digits."""
+    digits = amount_digits(currency_code)
+    return f"#,##0.{'0' * digits}" if digits else "#,##0"
 
 
-def _fill(sheet: Worksheet, snapshot: Snapshot, query: str, formats: _Formats) -> None:
+def _fill(sheet: Worksheet, snapshot: Snapshot, query: str, formats: Callable[[str], Format], heading: Format) -> None:
     names = snapshot.names(query)
     currency = names.index("currency_code") if "currency_code" in names else None
     shown = [_shown(name) for name in names]
     sheet.freeze_panes(1, 0)
     for column, (name, (_, width)) in enumerate(zip(names, shown, strict=True)):
         sheet.set_column(column, column, width)
-        sheet.write_string(0, column, name, formats.heading)
+        sheet.write_string(0, column, name, heading)
     last = 0
-    for last, row in enumerate(_all_rows(snapshot, query), start=1):
-        money = formats.money(row[currency] if currency is not None else None)
+    for last, row in enumerate(chain.from_iterable(snapshot.stream(query)), start=1):
+        money = _money(row[currency] if currency is not None else None)
         for column, value in enumerate(row):
             pattern = shown[column][0]
-            _write(sheet, last, column, value, money if pattern == _MONEY else formats.of(pattern))
+            _write(sheet, last, column, value, formats(money if pattern == _MONEY else pattern))
     sheet.autofilter(0, 0, last, len(names) - 1)
 
 
@@ -184,11 +167,6 @@ def _shown(name: str) -> tuple[str, int]:
     """Excel pattern of a column's cells, and its width in characters."""
     ending = f"_{name.rpartition('_')[2]}"
     return _SHOWN.get(ending, ("General", _TEXT_WIDTHS.get(name, max(10, min(24, len(name) + 2)))))
-
-
-def _all_rows(snapshot: Snapshot, query: str) -> Iterator[tuple[Any, ...]]:
-    for batch in snapshot.stream(query):
-        yield from batch
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: object, shown: Format) -> None:

@@ -1,13 +1,12 @@
 """A believable coworking operator from a seed: the same arguments make the same tenant, byte for byte."""
 
 from calendar import monthrange
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from pipelines.sandbox.billing import Biller
-from pipelines.sandbox.entities import Business, Entry, Invoice, Member, Operator
+from pipelines.sandbox.entities import Business, Entry, Member, Operator
 from pipelines.sandbox.invoice_states import settle
 from pipelines.sandbox.no_collection import no_collection
 from pipelines.sandbox.sandbox_clock import seconds
@@ -112,14 +111,3 @@ def _stamp(random: Random, entries: list[Entry], end: int) -> None:
         if random.random() < _UPDATED_LATER:
             entry.updated_on = min(end, entry.created_on + int(random.expovariate(1 / (3 * _DAY))))
             entry.updated_by = "admin@example.com"
-
-
-def busiest_minutes(operator: Operator, count: int = 3) -> list[tuple[int, int]]:
-    """The minutes (their first second) with most rows by UpdatedOn, and how many: for tests and curiosity."""
-    tally = Counter(entry.updated_on // 60 * 60 for entry in operator.entries if entry.updated_on is not None)
-    return tally.most_common(count)
-
-
-def open_invoices(operator: Operator) -> list[Invoice]:
-    """Invoices that could still be paid."""
-    return [invoice for invoice in operator.invoices if invoice.paid_on is None and not invoice.draft]

@@ -35,11 +35,10 @@ def test_a_view_in_place_of_a_table_reads_no_file(publish_once, secret):
         " from was",
     )
 
-    with pytest.raises(WrongUseError) as refused:
-        open_snapshot(file)
-    assert CANARY not in str(refused.value)
-    with open_published(file) as connection, pytest.raises(duckdb.PermissionException):
-        connection.execute("from about").fetchall()
+    for reader in (open_snapshot, open_published):
+        with pytest.raises(WrongUseError) as refused, reader(file):
+            pass
+        assert CANARY not in str(refused.value)
 
 
 def test_only_the_folder_of_an_export_is_written_to(publish_once, secret, tmp_path, monkeypatch):
