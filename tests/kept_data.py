@@ -9,6 +9,7 @@ import duckdb
 from tested_warehouse import new_warehouse
 
 from pipelines.extract.histories import HISTORIES
+from pipelines.foundation.transactions import transaction
 from pipelines.land.warehouse import warehouse_of
 from pipelines.sandbox.entities import DECIMALS, Business, Entry, Invoice, Member, Operator
 from pipelines.settings import Settings
@@ -35,11 +36,12 @@ def kept_warehouse(version: str, kind: str, folder: Path) -> Settings:
     with warehouse.connection({}) as connection:
         warehouse.attach(connection, read_only=False)
         connection.execute(f"attach '{file}' as kept (read_only)")
-        for schema, table in connection.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'kept'"
-        ).fetchall():
-            connection.execute(f"create schema if not exists warehouse.{schema}")
-            connection.execute(f"create table warehouse.{schema}.{table} as from kept.{schema}.{table}")
+        tables = connection.execute("select schema_name, table_name from duckdb_tables() where database_name = 'kept'")
+        kept = tables.fetchall()
+        with transaction(connection):  # a snapshot of the lake for each table would take five times as long
+            for schema, table in kept:
+                connection.execute(f"create schema if not exists warehouse.{schema}")
+                connection.execute(f"create table warehouse.{schema}.{table} as from kept.{schema}.{table}")
         connection.execute("detach kept")
     file.unlink()
     return settings

@@ -14,6 +14,7 @@ import dagster as dg
 import duckdb
 import pytest
 from command_line import run_here
+from sandbox_settings import environment_for
 
 from pipelines.publish import bucket, releases
 from pipelines.sandbox.operators import make_operator
@@ -59,11 +60,7 @@ def synced(tmp_path_factory, tenant, calls):
         on.chdir(folder)
         on.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
         for name, value in {
-            "NEXUDUS_BASE_URL": tenant.base_url,
-            "NEXUDUS_USERNAME": tenant.username,
-            "NEXUDUS_PASSWORD": tenant.password,
-            "NEXUDUS_DATA_DIR": str(folder / "data"),
-            "NEXUDUS_REQUEST_SPACING_MS": "0",
+            **environment_for(tenant, folder / "data"),
             "NEXUDUS_HEARTBEAT_URL": calls[0],
             "NEXUDUS_PUBLISH_TO": f"file://{folder / 'bucket'}",
             "DAGSTER_HOME": str(folder / "data" / "dagster"),

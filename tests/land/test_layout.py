@@ -4,11 +4,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import dagster as dg
 import duckdb
 import msgspec
 import pytest
 from command_line import run_here
 from kept_data import VERSIONS, account_of, kept_warehouse
+from sandbox_settings import values_for
 from tested_warehouse import as_environment, empty_warehouse
 
 from pipelines.errors import WrongUseError
@@ -177,9 +179,12 @@ def test_an_older_warehouse_goes_on_with_a_sync_and_is_published(older, version,
     sandbox = start_sandbox(account_of(version, tmp_path / "kept"))
     new = sandbox.store.insert(next(iter(sandbox.store.invoices)), "Payment Result", "FAILED: Insufficient funds.")
     where = older.model_dump(include={"data_dir", "warehouse", "lake_data_path", "lake_s3_endpoint"}, exclude_none=True)
-    login = {"base_url": sandbox.base_url, "username": sandbox.username, "password": sandbox.password}
-    for name, value in as_environment(where | login | {"history_start": "2025-01-01"}).items():
+    there = values_for(sandbox, tmp_path) | where | {"history_start": "2025-01-01"}
+    for name, value in as_environment(there).items():
         monkeypatch.setenv(name, str(value))
+    # Dagster's record of runs on disk takes half the time of a small sync; another test looks at it.
+    monkeypatch.setattr("dagster.DagsterInstance.get", staticmethod(dg.DagsterInstance.ephemeral))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     for name in ("lake_s3_key_id", "lake_s3_secret"):
         if secret := getattr(older, name):
             monkeypatch.setenv(f"NEXUDUS_{name.upper()}", secret.get_secret_value())
