@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from pipelines.extract.checked_answers import Asker, NotEchoedError, Step
-from pipelines.extract.failures import DeepPageError
+from pipelines.extract.failures import DeepPageError, PageShrunkError
 from pipelines.extract.records import SearchAnswer
 from pipelines.extract.seam import KnownRow, check_seam
 from pipelines.extract.windows import MINUTE, Window
@@ -20,8 +20,9 @@ _SECOND = timedelta(seconds=1)
 def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_ids: KnownIds) -> Iterator[Step]:
     """The answers for one or two minutes, of which the last closes them. Asks for at most twice their pages and a few.
 
-    If no pass is consistent, or the server refuses so deep a page, the last minute stays open and
-    `asker.dialect.open_minutes` has it; the one before has a try of its own.
+    Where a page is too large for memory it begins again with smaller ones. If no pass is consistent, or the server
+    refuses so deep a page, the last minute stays open and `asker.dialect.open_minutes` has it; the one before has a try
+    of its own.
     """
     try:
         answer = asker.ask(window, order_by="Id")
@@ -39,6 +40,9 @@ def read_by_id(asker: Asker, window: Window, seam: tuple[KnownRow, ...], known_i
                     return
             if spare < 0:
                 break
+    except PageShrunkError:
+        yield from read_by_id(asker, window, seam, known_ids)
+        return
     except DeepPageError:
         pass
     if window.span > MINUTE:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from pipelines.extract.axes import EVERYTHING, Filters
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity import Entity
-from pipelines.extract.failures import AnswerTooLargeError
+from pipelines.extract.failures import AnswerTooLargeError, PageShrunkError
 from pipelines.extract.records import SearchAnswer, decode_search
 from pipelines.settings import Settings
 
@@ -31,18 +31,21 @@ class EntitySource:
     ) -> SearchAnswer:
         """One page of records. `size` defaults to NEXUDUS_PAGE_SIZE, `order_by` is a wire name (`UpdatedOn`).
 
-        Raises EnvelopeError for a body that is not the envelope, DeepPageError for 403 beyond page 1,
-        MissingFilterError, and what the client raises.
+        Raises EnvelopeError for a body that is not the envelope, DeepPageError for 403 beyond page 1, PageShrunkError
+        where a page beyond it is too large, MissingFilterError, and what the client raises.
         """
-        # A server with smaller pages than asked for is nothing new: the first page may shrink, a later one may not.
+        # A server with smaller pages than asked for is nothing new: the first page may shrink. A later one would hold
+        # other records: the caller starts over with smaller pages.
         size = min(size or self._page_size, self._largest_page or size or self._page_size)
         while True:
             try:
                 return self._page(filters, page, size, order_by, direction)
             except AnswerTooLargeError:
-                if page > 1 or size == 1:
+                if size == 1:
                     raise
                 self._largest_page = size = size // 2
+                if page > 1:
+                    raise PageShrunkError from None
 
     def _page(
         self, filters: Filters, page: int, size: int, order_by: str | None, direction: int | None

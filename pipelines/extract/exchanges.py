@@ -125,7 +125,7 @@ def giving_up(question: Question, outcome: Answer | Broken, history: History, ho
         return None
     why = f"{outcome.words}, attempt {history.attempt}"
     if is_patient:
-        why += f"; more than a tenth of all requests failed, {history.retry_count} of {history.request_count}"
+        why += f"; more than a third of all requests failed, {history.retry_count} of {history.request_count}"
     return _given_up(question, outcome, why, host)
 
 

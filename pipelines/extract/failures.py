@@ -31,7 +31,7 @@ LONGEST_BELIEVED_WAIT_SECONDS = 86_400.0
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _ALWAYS_ALLOWED_RETRIES = 20  # four readers, each meeting one outage of five attempts
-_REQUESTS_PER_RETRY = 10
+_REQUESTS_PER_RETRY = 3  # fourteen faults of 2 % each spoil a quarter of the requests
 _QUOTED_LENGTH = 200
 _SHORTEST_HIDDEN = 6  # shorter ones are words that a message may need
 _whole = msgspec.json.Decoder(msgspec.Raw)  # walks over the JSON, builds nothing
@@ -47,6 +47,13 @@ class RequestsUsedUpError(TryAgainLaterError):
 
 class AnswerTooLargeError(WrongUseError):
     """An answer would not fit into the memory that a setting allows for it: ask for fewer records."""
+
+
+class PageShrunkError(TryAgainLaterError):
+    """A page beyond the first was too large for memory: pages are smaller from now on, so begin with the first."""
+
+    def __init__(self) -> None:
+        super().__init__("A page was larger than NEXUDUS_LARGEST_ANSWER_MB: run the same command again.")
 
 
 class DeepPageError(RefusedError):
@@ -162,7 +169,7 @@ def backoff_seconds(failures: int) -> float:
 
 
 def may_retry(retry_count: int, request_count: int) -> bool:
-    """Whether the budget has a retry left: a tenth of all requests and a small constant, so that we never hammer."""
+    """Whether the budget has a retry left: a third of all requests and a small constant, so that we never hammer."""
     return retry_count < _ALWAYS_ALLOWED_RETRIES + request_count // _REQUESTS_PER_RETRY
 
 

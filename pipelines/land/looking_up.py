@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipelines.errors import IgnoredFilterError
 from pipelines.extract.axes import UPDATED_ON, Filters
 from pipelines.extract.checked_answers import Step
-from pipelines.extract.failures import BadRequestError
+from pipelines.extract.failures import BadRequestError, PageShrunkError
 from pipelines.extract.records import Record, SearchAnswer
 from pipelines.land.pull import Pull
 
@@ -31,6 +31,8 @@ def look_up(pull: Pull, keys: Iterable[int]) -> set[int]:
                     listed |= answer.ids
                     _take_back_in_time(pull, answer)
                     pull.land(UPDATED_ON, Step(answer, None))
+        except PageShrunkError:
+            continue
         except (IgnoredFilterError, BadRequestError):
             if most == 1:
                 raise

@@ -26,7 +26,8 @@ class MovingTable:
     `halves_sizes`: at times a page is half as large as asked for. `shows_null`: rows that never changed show no
     UpdatedOn, and the filter takes their CreatedOn. `claims_all_rate`: how often a page says that it is the last and
     counts what it holds; `empty_rate`: how often an answer to a range holds and counts nothing. `unreadable_every`: of
-    how many rows one cannot be read, not even its Id.
+    how many rows one cannot be read, not even its Id. `lag_seconds`: how far every other server is behind.
+    `date_skew_seconds`: how far each server's `Date` may be off.
     """
 
     rows: dict[int, datetime]
@@ -47,6 +48,9 @@ class MovingTable:
     claims_all_rate: float = 0.0
     empty_rate: float = 0.0
     unreadable_every: int = 0
+    lag_seconds: int = 0
+    date_skew_seconds: int = 0
+    states: list[tuple[datetime, dict[int, datetime], dict[int, datetime]]] = field(default_factory=list)
     entity: Entity = HISTORIES
 
     def __post_init__(self):
@@ -60,6 +64,18 @@ class MovingTable:
         self.now += timedelta(seconds=self.rng.randint(0, 2))
         for _ in range(self.changes_between):
             self.change()
+        now_there = self.rows, self.created
+        if self.lag_seconds:
+            self.states.append((self.now, dict(self.rows), dict(self.created)))
+            if self.rng.random() < 0.5:
+                behind = self.now - timedelta(seconds=self.lag_seconds)
+                self.rows, self.created = next((state[1:] for state in self.states if state[0] >= behind), now_there)
+        try:
+            return self.answer(filters, page, size, order_by, direction)
+        finally:
+            self.rows, self.created = now_there
+
+    def answer(self, filters, page, size, order_by, direction):
         size = min(size or 25, self.largest_page)
         if self.halves_sizes and self.rng.random() < 0.2:
             size = max(1, size // 2)
@@ -80,7 +96,7 @@ class MovingTable:
             page_size=size,
             total_items=len(hits),
             has_next_page=page * size < len(hits),
-            answered_at=self.now,
+            answered_at=self.now + timedelta(seconds=self.rng.choice([0, 1, -1]) * self.date_skew_seconds),
         )
 
     def holds(self, filters: Filters, row_id: int) -> bool:

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 import pytest
 
 from pipelines.errors import PipelineError, RefusedError, TryAgainLaterError, WrongUseError
+from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.client import NexudusClient
 from pipelines.extract.entity_source import EntitySource
 from pipelines.extract.failures import AnswerTooLargeError
 from pipelines.extract.histories import HISTORIES
+from pipelines.extract.order import Dialect
+from pipelines.extract.seek import seek
+from pipelines.extract.windows import MINUTE, Window, floor_minute
 
 ONE = {"page": "1", "size": "1"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
@@ -120,6 +124,28 @@ def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(small_sandbox, cl
     assert 0 < answer.record_count <= answer.page_size < 600
     assert answer.has_next_page
     assert source.search().page_size == answer.page_size
+
+
+@pytest.mark.fault("a page larger than NEXUDUS_LARGEST_ANSWER_MB", "a later page of a full minute", "exact")
+def test_a_later_page_that_is_too_large_is_asked_for_in_smaller_ones(small_sandbox, client_for, settings_for):
+    store, dialect = small_sandbox.store, Dialect(100)
+    small_sandbox.clock.freeze(small_sandbox.clock.now_at())
+    first = {entry["Id"] for entry in store.truth()}
+    store.collect(store.until, 250)
+    ids = sorted({entry["Id"] for entry in store.truth()} - first)
+    for entry_id in ids[-120:]:
+        store.update(entry_id, description="x" * 20_000)
+    for entry_id in ids[:-120]:
+        store.update(entry_id, description="x")
+    minute = floor_minute(next(row["UpdatedOn"] for row in store.truth() if row["Id"] == ids[0]))
+    client = client_for(small_sandbox, largest_answer_mb=1)
+    source = EntitySource(client, settings_for(small_sandbox.base_url, page_size=100), HISTORIES)
+
+    steps = list(seek(source, UPDATED_ON, Window(minute - MINUTE, minute + MINUTE), dialect))
+
+    assert {record.id for step in steps for record in step.answer.records} >= set(ids)
+    assert dialect.open_minutes == []
+    assert [step.closed for step in steps if step.closed][-1].end == minute + MINUTE
 
 
 @pytest.mark.fault("429 or 503 above a rate that is not named", "every answer", "exact")

@@ -1,5 +1,6 @@
 """Over HTTP against a sandbox that misbehaves: exact after the next quiet run, or a clear failure, no false success."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -187,6 +188,24 @@ def test_where_it_never_ends_the_run_says_what_it_is(start_sandbox, sandbox_oper
 
     assert ledger.closed_windows(warehouse, HISTORIES, UPDATED_ON)[-1].end <= before[-1].end + timedelta(days=2)
     check_that_what_is_closed_is_complete(sandbox, warehouse)
+
+
+PASSING = (
+    *("truncated_json", "reset", "reset_mid_body", "error_500", "error_502", "error_503", "throttle_409"),
+    *("throttle_date", "throttle_429", "throttle_503", "throttle_bare", "login_page", "null_records", "ignored_page"),
+)
+
+
+@pytest.mark.fault("fourteen passing faults at 2 % each", "every answer", "exact")
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+def test_fourteen_passing_faults_at_once_take_one_sync(start_sandbox, warehouse, histories_of, monkeypatch, seed):
+    monkeypatch.setattr(sys.modules[__name__], "PAGE", 8)  # so many requests that no budget lasts by its constant
+    rates = {f"{fault}_rate": 0.02 for fault in PASSING}
+    sandbox = start_sandbox(make_operator(size=2000, months=2), make_knobs(seed=seed, **rates))
+
+    sync(warehouse, histories_of(sandbox), sandbox, "first")
+
+    assert len(landed(warehouse)) == len(sandbox.store)
 
 
 @pytest.mark.fault("filter read in another time zone", "first sync", "refused with a sentence")

@@ -2,6 +2,7 @@
 
 import random
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import BrokenPromiseError
+from pipelines.errors import BrokenPromiseError, PipelineError
 from pipelines.extract.axes import UPDATED_ON
 from pipelines.extract.histories import HISTORIES
 from pipelines.extract.seam import NothingThereError
@@ -18,9 +19,11 @@ from pipelines.extract.windows import MINUTE, Window, floor_minute, merge
 from pipelines.land import ledger
 from pipelines.land import reconcile as reconciling
 from pipelines.land.account import AnotherAccountError
+from pipelines.land.catching_up import read_newest
 from pipelines.land.losses import LossRefusedError
-from pipelines.land.pull import Pull
+from pipelines.land.pull import Pull, close_before_first_entry
 from pipelines.land.reconcile import OwnRows, cut_up, differing, reconcile
+from pipelines.land.total_count import land_missed
 
 sys.path.append(str(Path(__file__).parents[1] / "extract"))
 from moving_table import EPOCH, MovingTable, at
@@ -159,6 +162,69 @@ def check_that_everything_is_found(connection, before, after, end, *, is_moving,
 
 
 ends = st.sampled_from(["second", "minute", "whole minute", "exclusive"])
+
+
+class Grows(MovingTable):
+    """Rows are added and changed; what is deleted hides a miss from a sync's count, and is for reconcile."""
+
+    def change(self):
+        now = self.now.replace(microsecond=0)
+        if self.rng.random() < 0.5:
+            self.next_id += 1
+            self.rows[1_000_000 + self.next_id] = self.created[1_000_000 + self.next_id] = now
+        else:
+            self.rows[self.rng.choice(list(self.rows))] = now
+
+
+LIES = st.fixed_dictionaries(
+    {
+        "empty_rate": st.sampled_from([0.0, 0.1, 0.5]),
+        "claims_all_rate": st.sampled_from([0.0, 0.3]),
+        "lag_seconds": st.sampled_from([0, 60, 240]),
+        "date_skew_seconds": st.sampled_from([0, 3600, 86_400 * 365]),
+        "filter_end": ends,
+    }
+)
+
+
+def check_that_syncs_are_exact(connection, seed, lies):
+    """Of a table that lies, lags and tells the wrong time while it grows; then a quiet one."""
+    for name in ("coworker_invoice_histories", "coworker_invoice_history_versions", "windows", "total_counts"):
+        connection.execute(f"delete from land.{name}")
+    table = Grows(
+        spread(60, apart=5 * 3600), EPOCH + timedelta(days=30), random.Random(seed), changes_between=1, **lies
+    )
+
+    def sync(number):
+        history = Window(EPOCH - timedelta(days=1000), floor_minute(table.now - SETTLE))
+        pull = Pull(connection, table, page_size=PAGE, run_id=f"run {number}", settle=SETTLE, clock=lambda: table.now)
+        close_before_first_entry(pull, history)
+        read_newest(pull, history, 60 * MINUTE)
+        land_missed(pull, history)
+
+    for number in range(4):
+        with suppress(PipelineError):
+            sync(number)
+        table.now += timedelta(minutes=30)
+    table.changes_between = table.empty_rate = table.claims_all_rate = table.lag_seconds = table.date_skew_seconds = 0
+    table.now += timedelta(days=1)
+    sync("quiet")
+    found = connection.execute("select id, updated_on from land.coworker_invoice_histories").fetchall()
+    assert dict(found) == table.rows
+
+
+@pytest.mark.fault("lying answers, lagging servers and wrong clocks at once", "every sync", "exact after the next run")
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32), LIES)
+def test_after_syncs_of_a_table_that_lies_and_a_quiet_one_the_rows_are_the_source(warehouse, seed, lies):
+    check_that_syncs_are_exact(warehouse, seed, lies)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32), LIES)
+def test_after_syncs_of_a_table_that_lies_and_a_quiet_one_the_rows_are_the_source_at_length(warehouse, seed, lies):
+    check_that_syncs_are_exact(warehouse, seed, lies)
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
