@@ -46,7 +46,7 @@
 --   attempt_failure_change_low_ratio                  Lower end of the change's 95 % interval
 --   attempt_failure_change_high_ratio                 Upper end of the change's 95 % interval
 --   is_significant_attempt_change                     As is_significant_change, for the attempt rate; false where the
---                                                     attempts of either period are worth fewer than 20 independent
+--                                                     attempts of either period are worth fewer than 40 independent
 --                                                     ones
 -- promises
 --   unique one_row_per_period_and_scope: period_code, is_all_businesses, business_id, currency_code
@@ -177,7 +177,7 @@ changes as (
             and rates.currency_code is not distinct from previous.currency_code
 ),
 
--- The variance of retries is hardly known from fewer than 20, and chance would be found too often.
+-- The variance of retries is hardly known from fewer than 40, and chance would be found too often.
 chances as (
     select
         *,
@@ -190,7 +190,7 @@ chances as (
             first_attempt_amount_failure_reach_up
         ) as first_attempt_amount_chance,
         if(
-            fewest_effective_attempts >= 20,
+            fewest_effective_attempts >= 40,
             change_chance(attempt_failure_change_ratio, attempt_failure_reach_down, attempt_failure_reach_up),
             null
         ) as attempt_chance,

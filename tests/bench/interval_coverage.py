@@ -98,7 +98,7 @@ with compared as (
 
 select
     number // {BUSINESSES} as period,
-    if(fewest >= 20, change_chance(change, down, up), null) as chance,
+    if(fewest >= 40, change_chance(change, down, up), null) as chance,
 from compared
 """
 ALONE = "select avg(coalesce(chance < 0.05, false)::integer) from chances"
