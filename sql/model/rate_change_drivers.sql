@@ -27,11 +27,6 @@
 -- published
 with
 
-range_days as (
-    select * from model.range_days
-    where from_date <> until_date
-),
-
 -- What is compared with what: the same ranges, and the same rates, as in `period_payment_failure_rates`.
 rates as (select * from model.range_failure_rates),
 
@@ -127,6 +122,12 @@ businesses as (
     group by all
 ),
 
+-- A range may be one day: on the first of a month the running month is compared with one.
+compared_days as (
+    select * from model.range_days
+    where range_id in (select sides.range_id from sides)
+),
+
 reason_counts as (
     select
         range_days.range_id,
@@ -135,7 +136,7 @@ reason_counts as (
         attempts.failure_reason,
         count(*) as failed_count,
     from model.payment_attempts as attempts
-    inner join range_days on attempts.day_date = range_days.day_date
+    inner join compared_days as range_days on attempts.day_date = range_days.day_date
     where
         attempts.is_first_attempt
         and attempts.outcome = 'failed'

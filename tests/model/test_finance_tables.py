@@ -66,6 +66,22 @@ def test_a_change_is_split_into_businesses_reasons_and_mix(warehouse):
     assert sum(parts.values()) == pytest.approx(0.15)
 
 
+def test_on_the_first_of_a_month_the_change_against_one_day_has_its_reasons(warehouse):
+    first_of = {month: datetime(2025, month, 1, 9, tzinfo=UTC) for month in (5, 6)}
+    texts = [(5, NO_FUNDS), (5, SUCCESS), (6, SUCCESS), (6, SUCCESS)]
+    given = [entry(number, number, text, first_of[month]) for number, (month, text) in enumerate(texts, 1)]
+    land(warehouse, entry(999, 999, "Sent.", name="Invoice sent"), *given)
+    close_until(warehouse, datetime(2025, 6, 1, 12, tzinfo=UTC))
+
+    model(warehouse, "rate_change_drivers", "period_payment_failure_rates")
+
+    found = rows(warehouse, "select * from model.rate_change_drivers where period_code = '2025-06'")
+    assert {each["failure_reason"]: each["driven_change_ratio"] for each in found} == {
+        "insufficient_funds": pytest.approx(-0.5),
+        None: pytest.approx(0),
+    }
+
+
 def test_what_is_expected_follows_the_curve_from_the_day_reached(warehouse):
     # Of 40 invoices 20 are recovered on day 2, the rest is open for 100 days. Two are open since yesterday.
     old = [
