@@ -138,6 +138,14 @@ def test_the_steps_for_one_machine_make_the_user_and_the_folders_that_the_units_
         assert any(settings in line for line in lines)
 
 
+def test_every_template_that_starts_dagsters_pages_starts_them_read_only():
+    files = [file for file in DEPLOY.rglob("*") if file.is_file()]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    starting = [line for line in lines if re.search(r"dagster-webserver[ ,].*-w", line)]
+    assert len(starting) >= 3
+    assert [line for line in starting if "--read-only" not in line] == []
+
+
 HARDENING = ("UMask=0077", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "CapabilityBoundingSet=\n")
 
 

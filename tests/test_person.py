@@ -118,12 +118,15 @@ class Account:
             }
 
 
-@pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.lake)])
+LAKES = [pytest.param(kind, marks=pytest.mark.lake) for kind in ("lake", "postgres", "s3")]
+
+
+@pytest.fixture(params=["", *LAKES])
 def account(request, tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "data" / "dagster"))
     with running_sandbox(make_operator(size=40, months=1, until=UNTIL)) as sandbox:
         sandbox.clock.freeze(UNTIL)
-        made = Account(sandbox, tmp_path, "" if request.param == "file" else "lake")
+        made = Account(sandbox, tmp_path, request.param)
         sandbox.clock.advance(3600)
         yield made
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import duckdb
 
+from pipelines.foundation.duckdb_errors import quoted
 from pipelines.model.rules import EVIDENCE, LISTS, OUTCOMES, REASON, SAYS, SUBJECTS, Rule, RuleBook, stored_rules
 
 MARK = "evidence_priority("  # SQL that calls this macro needs the others as well
@@ -81,7 +82,7 @@ def _any_of(patterns: Iterable[str]) -> str:
 def _matches(column: str, patterns: list[str]) -> str:
     # Not regexp_matches: its planning looks for a range that all matches lie in, which for long patterns takes longer
     # than reading a hundred thousand texts. No pattern matches an empty text.
-    return f"regexp_extract({column}, {_quoted(_any_of(patterns))}) <> ''" if patterns else "false"
+    return f"regexp_extract({column}, {quoted(_any_of(patterns))}) <> ''" if patterns else "false"
 
 
 def _whole(column: str, patterns: list[str]) -> str:
@@ -92,19 +93,19 @@ def _position(column: str, patterns: list[str], whole: str) -> str:
     """Where in `whole` stands what is found first in `column`."""
     if not patterns:
         return "null::bigint"
-    found = f"regexp_extract({column}, {_quoted(_any_of(patterns))})"
+    found = f"regexp_extract({column}, {quoted(_any_of(patterns))})"
     return f"strpos({whole}, nullif({found}, ''))"
 
 
 def _without(column: str, patterns: list[str], words: str) -> str:
     """The words without what such a phrase begins: a number of words after it, at most to the end of the clause."""
     cut = f"(?:{_any_of(patterns)})(?:[^ .]+ ){words}"
-    return f"regexp_replace({column}, {_quoted(cut)}, ' . ', 'g')" if patterns else column
+    return f"regexp_replace({column}, {quoted(cut)}, ' . ', 'g')" if patterns else column
 
 
 def _fits(rule: Rule) -> str:
     tests = [
-        f"regexp_matches({column}, {_quoted(pattern)}, '{_OPTIONS}')"
+        f"regexp_matches({column}, {quoted(pattern)}, '{_OPTIONS}')"
         for column, pattern in (("name", rule.name_pattern), ("description", rule.description_pattern))
         if pattern
     ]
@@ -117,13 +118,9 @@ def _holds(rule: Rule) -> str:
 
 
 def _said(column: str, values: str) -> str:
-    listed = ", ".join(_quoted(value) for value in values.removeprefix("!").split("|"))
+    listed = ", ".join(quoted(value) for value in values.removeprefix("!").split("|"))
     return f"{column} {'not ' if values.startswith('!') else ''}in ({listed})"
 
 
 def _flagged(rule: Rule) -> list[str]:
     return [] if rule.is_problem is None else ["is_problem" if rule.is_problem else "not is_problem"]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

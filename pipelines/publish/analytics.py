@@ -132,8 +132,7 @@ def _require_own(target: Path) -> None:
         return
     try:
         with duckdb.connect() as reader:
-            path = str(target).replace("'", "''")
-            reader.execute(f"attach '{path}' as published (read_only)")
+            reader.execute(f"attach {quoted(str(target))} as published (read_only)")
             reader.execute("select release_number from published.about")
     except duckdb.Error:
         raise WrongUseError(

@@ -89,6 +89,16 @@ def test_what_drips_is_given_up_at_one_deadline(settings_for, fake_time, first, 
             assert client.request_count == 6
 
 
+@pytest.mark.fault("headers of megabytes, one or a hundred thousand", "any answer", "exact after the next run")
+@pytest.mark.parametrize("head", [b"X: " + b"x" * 2_000_000, b"\r\n".join([b"X: y"] * 100_000)], ids=["long", "many"])
+def test_headers_without_end_are_not_read(settings_for, fake_time, head):
+    def answer(connection, *_):
+        connection.sendall(HEAD + head + b"\r\n\r\n{}")
+
+    with raw_server(answer) as url, pytest.raises(TryAgainLaterError, match="the connection broke"):
+        ask(settings_for(url, access_token="t"), fake_time)
+
+
 def sending(headers, body):
     def answer(connection, *_):
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
