@@ -366,17 +366,32 @@ def dashboard(
 @app.command()
 def report(
     period: Annotated[str | None, typer.Option(help="2026-10, 2026-Q4, 2026 or last-28-days.")] = None,
-    to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    business: Annotated[str | None, typer.Option(help="Only this one: its name or part of it, or its id.")] = None,
+    to: Annotated[Path | None, typer.Option(help="File to write, .html or .pdf.")] = None,
+    *,
+    send: Annotated[bool, typer.Option("--send", help="Mail it to NEXUDUS_MAIL_TO, as PDF and HTML.")] = False,
 ) -> None:
-    """Write the report of a period, the newest whole month by default: one HTML file that opens offline."""
+    """Write the report of a period, the newest whole month by default: HTML that opens offline, or PDF."""
+    from pipelines.model.explain import find_business  # noqa: PLC0415 - see demo
+    from pipelines.orchestrate.reporting import mail_report  # noqa: PLC0415 - see demo
     from pipelines.publish.releases import report_path  # noqa: PLC0415 - see demo
-    from pipelines.publish.snapshot import open_snapshot  # noqa: PLC0415 - see demo
+    from pipelines.publish.snapshot import open_published, open_snapshot  # noqa: PLC0415 - see demo
     from pipelines.settings import utc_now  # noqa: PLC0415 - see demo
     from pipelines.show.report import write_report  # noqa: PLC0415 - see demo
 
-    analytics = load_settings().analytics_path
+    settings = load_settings()
+    analytics, business_id = settings.analytics_path, None
+    if business is not None:
+        with open_published(analytics) as connection:
+            business_id = find_business(connection, business)
     with open_snapshot(analytics) as snapshot:
-        say(f"Report: {write_report(snapshot, to or report_path(analytics), utc_now(), period)}")
+        if send:
+            if trouble := mail_report(settings, snapshot, utc_now(), period, business_id):
+                warn(trouble)
+            say(f"Mailed to {settings.mail_to}.")
+        if to or not send:
+            said = report_path(analytics) if business_id is None else settings.data_dir / f"report-{business_id}.html"
+            say(f"Report: {write_report(snapshot, to or said, utc_now(), period, business_id)}")
 
 
 @app.command()

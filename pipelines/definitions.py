@@ -20,6 +20,7 @@ from pipelines.model.sql_models import load_models
 from pipelines.model.withholding import withhold
 from pipelines.orchestrate.alerts import alert_sensors
 from pipelines.orchestrate.dagster_internals import with_op_name
+from pipelines.orchestrate.reporting import weekly_report
 from pipelines.orchestrate.schedules import sync_jobs, sync_schedules
 from pipelines.publish import published_assets as publish
 from pipelines.record import record_jobs as record
@@ -82,17 +83,18 @@ def build_definitions(
     keys = sorted(key for asset in made for key in asset.keys)
     jobs = sync_jobs(keys, prefix)
     escalate = record.escalate_job(settings, prefix)
+    weekly = weekly_report(settings, prefix)
     return dg.Definitions(
         assets=assets,
         jobs=[*jobs.values(), escalate],
-        schedules=[*sync_schedules(settings, keys, jobs), *upkeep_schedules(settings, prefix)],
+        schedules=[*sync_schedules(settings, keys, jobs), weekly, *upkeep_schedules(settings, prefix)],
         sensors=alert_sensors(
             settings,
             histories=next(key for key in keys if key.path[-2:] == land.HISTORIES.path),
             asset_keys=keys,
             check_keys=[spec.key for asset in made for spec in asset.check_specs if not spec.blocking],
             sync_job_names=[job.name for job in jobs.values()],
-            job_names=[*(job.name for job in jobs.values()), escalate.name],
+            job_names=[*(job.name for job in jobs.values()), escalate.name, weekly.job_name],
             prefix=prefix,
         ),
     )

@@ -227,6 +227,8 @@ class Settings(BaseSettings):
     """Address of Dagster's pages, for links in those posts."""
     dashboard_url: str | None = None
     """Address of the dashboard, for links in alerts and reports."""
+    invoice_url: str = "https://platform.nexudus.com/operations/customers/0/invoices/{invoice}"
+    """Where the dashboard's link to an invoice in Nexudus leads; `{invoice}` stands for its id."""
     daily_sync_cron: str = "30 6 * * *"
     """When `daily_sync` runs, in the reporting time zone, as five cron fields."""
     hourly_sync_cron: str = "10 * * * *"

@@ -15,7 +15,7 @@ from pipelines.settings import Settings, load_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in (beta|preview)")
 PROJECT = Path(__file__).parents[1]
-JOBS = {"sync", "reconcile", "daily_sync", "hourly_sync", "monthly_reconcile", "escalate"}
+JOBS = {"sync", "reconcile", "daily_sync", "hourly_sync", "monthly_reconcile", "escalate", "weekly_report"}
 SENSORS = {"heartbeat", "failed_run_alerts", "failed_check_alerts", "data_freshness", "incident_alerts"}
 KEYS = {
     "extract": {"extract/coworkerinvoicehistories"},
@@ -98,6 +98,7 @@ def test_the_jobs_schedules_and_sensors_are_these(defs):
         ("daily_sync", "30 6 * * *", "RUNNING"),
         ("hourly_sync", "10 * * * *", "STOPPED"),
         ("monthly_reconcile", "0 3 1 * *", "RUNNING"),
+        ("weekly_report", "0 8 * * 1", "STOPPED"),
     }
 
 

@@ -99,6 +99,11 @@ def news(known: list[Incident] | None, now: list[Incident], floor: int) -> News:
     return News(opened, over, kept)
 
 
+def current(snapshot: Snapshot) -> list[Incident]:
+    """The incidents that last or ended of late, the most important first."""
+    return [Incident(**row) for row in snapshot.rows(_FINDINGS)]
+
+
 def tell_incidents(settings: Settings) -> list[str]:
     """Tell each channel that is set what is new to it; a sentence for each that could not be told. Raises nothing."""
     channels: dict[str, Callable[[Settings, str, str], object]] = {}
@@ -114,7 +119,7 @@ def tell_incidents(settings: Settings) -> list[str]:
             FileLock(settings.data_dir / ".told_incidents.lock", mode=PRIVATE),
             open_snapshot(settings.analytics_path) as snapshot,
         ):
-            now = [Incident(**row) for row in snapshot.rows(_FINDINGS)]
+            now = current(snapshot)
             for name, send in channels.items():
                 found = news(_told(settings).get(name), now, settings.alert_floor)
                 troubles += _tell(settings, snapshot, name, send, found)

@@ -122,10 +122,15 @@ def _schedule(settings: Settings, plan: _Plan, job: Any, run_config: dict[str, A
             default_status=dg.DefaultScheduleStatus.RUNNING if plan.is_on else dg.DefaultScheduleStatus.STOPPED,
         )
     except dg.DagsterInvalidDefinitionError:
-        raise WrongUseError(
-            f"NEXUDUS_{str(plan.cron_setting).upper()}: {cron!r} is not a valid cron expression; write five "
-            f"fields, for instance '30 6 * * *' for half past six. Fix it in the environment or in .env."
-        ) from None
+        raise not_a_time(str(plan.cron_setting), cron) from None
+
+
+def not_a_time(setting: str, cron: str) -> WrongUseError:
+    """What to say of a setting whose time Dagster does not take."""
+    return WrongUseError(
+        f"NEXUDUS_{setting.upper()}: {cron!r} is not a valid cron expression; write five fields, for instance "
+        "'30 6 * * *' for half past six. Fix it in the environment or in .env."
+    )
 
 
 def months_to_cover(settings: Settings, shown: Collection[str]) -> tuple[str, str]:

@@ -31,6 +31,7 @@ _SHEET_NAME_LENGTH = 31
 _MONEY = "money"
 _SHOWN = {
     "_ratio": ("0.0%", 12),
+    "_probability": ("0%", 12),
     "_count": ("#,##0", 12),
     "_amount": (_MONEY, 16),
     "_date": ("yyyy-mm-dd", 12),

@@ -15,7 +15,6 @@ BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#808080"
 _HEIGHT = 190
 _HALF_A_MONTH = timedelta(days=13)
 _WHOLE_NUMBERS = {"tickCount": 4, "tickMinStep": 1, "format": "d"}
-_BANDS = ("0-30", "31-60", "61-90", "91+")
 
 
 def rate_by_month(
@@ -105,21 +104,23 @@ def reasons(rows: Iterable[Row], title: str) -> Chart:
         }
         for row in rows
     ]
-    return _filled(_reasons(), drawn, title, 30 * max(1, len(drawn)) + 60)
+    return _filled(_reasons(), drawn, title, 30 * max(3, len(drawn)) + 60)
 
 
-def ageing(rows: Iterable[Row], title: str) -> Chart:
-    """Open amounts by age."""
+def curve(rows: Iterable[Row], title: str) -> Chart:
+    """Which share of the failed invoices is recovered by each day since, with its interval."""
     drawn = [
         {
-            "Age": f"{row['ageing_band']} days",
-            "amount": row["open_amount"],
-            "Open": as_text.money(row["open_amount"], row["currency_code"]),
-            "Invoices": as_text.count(row["open_invoice_count"]),
+            "day": row["days_since_failure"],
+            "share": row["recovered_ratio"],
+            "low": row["recovered_low_ratio"],
+            "high": row["recovered_high_ratio"],
+            "Days since the failure": as_text.count(row["days_since_failure"]),
+            "Recovered": as_text.percent(row["recovered_ratio"]),
         }
         for row in rows
     ]
-    return _filled(_ageing(), drawn, title, _HEIGHT)
+    return _filled(_curve(), drawn, title, _HEIGHT)
 
 
 def alternative(title: str, rows: Iterable[str]) -> str:
@@ -164,12 +165,16 @@ def _reasons() -> Chart:
     )
 
 
-def _ageing() -> Chart:
-    scale = {"domain": [f"{band} days" for band in _BANDS]}
-    y = _field("Age", title=None, sort=None, scale=scale, axis=_axis(labelOverlap=False))
-    x = _field("amount", "quantitative", title=None, axis={"tickCount": 3, "format": "~s"})
-    tooltip = _tooltip("Age", "Open", "Invoices")
-    return _made(_layer("bar", x=x, y=y, tooltip=tooltip, color=BLUE, height={"band": 0.62}))
+def _curve() -> Chart:
+    x = _field("day", "quantitative", title="days since the failure", axis=_axis(tickCount=6))
+    scale = {"domain": [0, 1]}
+    low = _field("low", "quantitative", title=None, scale=scale, axis={"format": "%", "tickCount": 4})
+    share = _field("share", "quantitative", scale=scale)
+    tooltip = _tooltip("Days since the failure", "Recovered")
+    return _made(
+        _layer("area", x=x, y=low, y2={"field": "high"}, opacity=0.18, color=BLUE),
+        _layer("line", x=x, y=share, tooltip=tooltip, color=BLUE, strokeWidth=2),
+    )
 
 
 def _layer(mark: str, **parts: Any) -> Chart:  # noqa: ANN401 - what JSON can hold

@@ -33,7 +33,7 @@ _PAGES = {
     "recovery": ("Recovery", recovery_page.FILTERS, recovery_page.draw),
     "worklist": ("Worklist", worklist_page.FILTERS, worklist_page.draw),
     "entries": ("Entries", entries_page.FILTERS, entries_page.draw),
-    "health": ("Health", health_page.FILTERS, health_page.draw),
+    "health": ("Data quality", health_page.FILTERS, health_page.draw),
 }
 
 

@@ -1,62 +1,72 @@
-"""Entries: the history entries behind any figure, how each is classified and by which rule; with a CSV export."""
+"""Entries: what is behind any figure. A view's entries, one invoice with its history, or one entry and its rule."""
 
 import csv
 import io
-from html import escape
 
 import streamlit as st
 
 from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.publish.snapshot import Row
+from pipelines.settings import load_settings
 from pipelines.show import follow_ups, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import html, nothing
+from pipelines.show.columns import BUSINESS, CURRENCY, Column
+from pipelines.show.page_frame import grid, html, nothing, search
 
 FILTERS = ("period", "business", "currency", "kind", "reason")
-PAGE_SIZE = 50
+MOST_SHOWN = 500
 MOST_EXPORTED = 100_000
 _COLUMNS = (
-    Column("Entry"),
-    Column("Created"),
-    Column("Business"),
-    Column("Invoice"),
-    Column("Title"),
-    Column("Text"),
-    Column("Kind"),
-    Column("Reason"),
-    Column("Rule", hover="The rule of sql/rules/entry_rules.csv that decided the kind and reason"),
+    Column("Entry", "entry_id", "id"),
+    Column("Why", "entry", "link", "The entry, and why it is classified so"),
+    Column("History", "invoice", "link", "All that happened to the invoice"),
+    Column("Created", "created_at", "moment"),
+    BUSINESS,
+    Column("Kind", "kind", "words"),
+    Column("Reason", "failure_reason", "words"),
+    Column("Title", "name"),
+    Column("Text", "description"),
+    Column("Invoice", "invoice_number"),
+    Column("Amount", "total_amount", "money", "Amount of the invoice"),
+    CURRENCY,
+    Column("Customer", "coworker_id", "id"),
+    Column("Rule", "rule_name", meaning="The rule of sql/rules/entry_rules.csv that decided the kind and reason"),
 )
 
 
 def draw(frame: Frame) -> None:
-    """The page: one entry where the address names one, else the list."""
-    if frame.view.entry is not None:
-        _one(frame, frame.view.entry)
+    """The page: one entry where the address names one, else the list, of one invoice below what the invoice is."""
+    view = frame.view
+    if view.entry is not None:
+        _one(frame, view.entry)
         return
+    if view.invoice is not None:
+        _invoice(frame, view.invoice)
+    else:
+        search(view)
     total = frame.ask("entries_count")[0]["entry_count"]
     st.subheader(f"{as_text.count(total)} entries{_described(frame)}")
     if total:
         _list(frame, total)
     else:
         nothing("No entry in this view", "Choose another period, or fewer filters.")
-    if total or frame.view.invoice is not None:
+    if total or view.invoice is not None:
         follow_ups.draw_of_view(frame)
 
 
 def _list(frame: Frame, total: int) -> None:
-    view = frame.view
-    page = min(view.page_number, -(-total // PAGE_SIZE))
-    rows = frame.ask("entries", limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
-    if view.invoice is None:
-        html(f'<p class="nb-nav"><a href="#{follow_ups.ANCHOR}">Follow-ups on these invoices</a></p>')
-    first = (page - 1) * PAGE_SIZE + 1
-    caption = (
-        f"{as_text.count(first)} to {as_text.count(first + len(rows) - 1)} of {as_text.count(total)}, newest first"
-    )
-    html(markup.table(caption, _COLUMNS, [entry_row(frame, row) for row in rows], css="nb-wider"))
-    _pages(frame, page, total)
+    rows = [
+        row
+        | {
+            "entry": frame.view.address("entries", entry=row["entry_id"]),
+            "invoice": "" if row["invoice_id"] is None else frame.view.address_of_invoice(row["invoice_id"]),
+        }
+        for row in frame.ask("entries", limit=MOST_SHOWN)
+    ]
+    order = "Newest first" if frame.view.invoice is None else "Oldest first"
+    only = "" if total <= MOST_SHOWN else f"; only {MOST_SHOWN} are shown, filter to see others or export them"
+    grid(f"{order}{only}", _COLUMNS, rows, zone=frame.zone)
     st.download_button(
         f"Export as CSV{'' if total <= MOST_EXPORTED else f' (the newest {MOST_EXPORTED:,})'}",
         data=lambda: export(frame),
@@ -68,31 +78,13 @@ def _list(frame: Frame, total: int) -> None:
 
 def export(frame: Frame) -> bytes:
     """The entries of a view as CSV: formulas escaped, with the byte order mark that tells Excel it is UTF-8."""
-    rows = frame.ask("entries", limit=MOST_EXPORTED, offset=0)
+    rows = frame.ask("entries", limit=MOST_EXPORTED)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(rows[0] if rows else [])
     for row in rows:
         writer.writerow([shown_in_spreadsheet(value) if isinstance(value, str) else value for value in row.values()])
     return text.getvalue().encode("utf-8-sig")
-
-
-def entry_row(frame: Frame, row: Row) -> list[Cell | str]:
-    """An entry's row."""
-    view = frame.view
-    return [
-        Cell(str(row["entry_id"]), link=view.address("entries", entry=row["entry_id"])),
-        as_text.moment(row["created_at"], frame.zone),
-        row["business_name"],
-        ""
-        if row["invoice_id"] is None
-        else Cell(str(row["invoice_id"]), link=view.address_of_invoice(row["invoice_id"])),
-        Cell(row["name"] or "", tone="nb-text"),
-        Cell(row["description"] or "", tone="nb-text"),
-        as_text.words(row["kind"]),
-        "" if row["failure_reason"] is None else as_text.words(row["failure_reason"]),
-        row["rule_name"] or "no rule matches",
-    ]
 
 
 def _described(frame: Frame) -> str:
@@ -103,24 +95,54 @@ def _described(frame: Frame) -> str:
     return f", {when}{', only entries counted in the rates' if view.counted else ''}"
 
 
-def _pages(frame: Frame, page: int, total: int) -> None:
-    links = []
-    if page > 1:
-        links.append(
-            f'<a href="{escape(frame.view.address("entries", page_number=page - 1))}" target="_self">Newer</a>'
+def _invoice(frame: Frame, invoice_id: int) -> None:
+    found = frame.ask("invoice")
+    html(
+        markup.links(
+            ("Back to the entries", frame.view.address("entries", invoice=None)),
+            ("Worklist", frame.view.address("worklist", invoice=None)),
         )
-    if page * PAGE_SIZE < total:
-        links.append(
-            f'<a href="{escape(frame.view.address("entries", page_number=page + 1))}" target="_self">Older</a>'
-        )
-    if links:
-        html(f'<nav class="nb-nav" aria-label="Pages of entries"><p>{" · ".join(links)}</p></nav>')
+    )
+    outside = load_settings().invoice_url.replace("{invoice}", str(invoice_id))
+    if not found:
+        return
+    row = found[0]
+    st.subheader(f"Invoice {row['invoice_number'] or invoice_id}")
+    html(markup.definitions(_invoice_facts(frame, row)))
+    html(f'<p class="nb-nav">{markup.link("Open it in Nexudus", outside, "_blank")}</p>')
+
+
+def _invoice_facts(frame: Frame, row: Row) -> list[tuple[str, str]]:
+    state = as_text.words(row["invoice_status"])
+    paid = f", paid {as_text.moment(row['paid_at'], frame.zone)}" if row["paid_at"] else ""
+    facts = [
+        ("Business", row["business_name"]),
+        (
+            "Customer",
+            " ".join(str(one) for one in (row["customer_name"], row["coworker_id"]) if one) or as_text.NOTHING,
+        ),
+        ("Amount", as_text.money(row["total_amount"], row["currency_code"])),
+        ("State", f"{state}{paid}"),
+        ("Due", as_text.moment(row["due_at"], frame.zone)),
+        ("Collected by", as_text.words(row["payment_route"])),
+        ("As of", f"{as_text.moment(row['as_of_at'], frame.zone)} {frame.zone}"),
+    ]
+    if row["failed_attempt_count"]:
+        failed = f"{row['failed_attempt_count']}, the last: {as_text.words(row['last_failure_reason'])}"
+        facts.insert(4, ("Failed attempts", failed))
+    if row["open_days"] is not None:
+        chance = as_text.percent(row["recovery_probability"], 0)
+        due = as_text.money(row["due_amount"], row["currency_code"])
+        facts.insert(4, ("At risk", f"{due}, open for {row['open_days']} days; {chance} likely to be recovered"))
+    return facts
 
 
 def _one(frame: Frame, entry_id: int) -> None:
     found = frame.ask("entry", entry=entry_id)
-    back = frame.view.address("entries", entry=None)
-    html(f'<p class="nb-nav"><a href="{escape(back)}" target="_self">Back to the list</a></p>')
+    leads = [("Back to the list", frame.view.address("entries", entry=None))]
+    if found and found[0]["invoice_id"] is not None:
+        leads.append(("The invoice and its history", frame.view.address_of_invoice(found[0]["invoice_id"])))
+    html(markup.links(*leads))
     if not found:
         nothing(
             f"There is no entry {entry_id} here", "It may have been deleted in Nexudus, or it is newer than this file."
@@ -131,11 +153,7 @@ def _one(frame: Frame, entry_id: int) -> None:
     html(markup.definitions(_facts(frame, row)))
     st.subheader("Why it is classified this way")
     html(markup.definitions(_rule(row)))
-    st.subheader("The invoice")
-    html(markup.definitions(_invoice(frame, row)))
     if row["invoice_id"] is not None:
-        link = frame.view.address_of_invoice(row["invoice_id"])
-        html(f'<p class="nb-nav"><a href="{escape(link)}" target="_self">All entries of this invoice</a></p>')
         follow_ups.draw_of_invoice(frame, row["invoice_id"])
 
 
@@ -159,15 +177,3 @@ def _rule(row: Row) -> list[tuple[str, str]]:
         ("Words understood", "yes" if row["is_understood"] else "no: see `nexudus-billing rules explain`"),
     ]
     return explained + ([("Next step", row["next_step"])] if row["next_step"] else [])
-
-
-def _invoice(frame: Frame, row: Row) -> list[tuple[str, str]]:
-    if row["invoice_id"] is None:
-        return [("Invoice", "The entry has no invoice.")]
-    paid = f"paid {as_text.moment(row['paid_at'], frame.zone)}" if row["is_paid"] else "not paid"
-    return [
-        ("Invoice", f"{row['invoice_number'] or as_text.NOTHING} (id {row['invoice_id']})"),
-        ("Amount", as_text.money(row["total_amount"], row["currency_code"])),
-        ("State", f"{paid}{', refunded' if row['is_refunded'] else ''}"),
-        ("As of", f"{as_text.moment(row['as_of_at'], frame.zone)} {frame.zone}"),
-    ]

@@ -6,20 +6,21 @@ from pipelines.publish.snapshot import MissingTableError, Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.markup import Cell, Column
-from pipelines.show.page_frame import html
+from pipelines.show.columns import BUSINESS, Column
+from pipelines.show.page_frame import grid, html
 
-ANCHOR = "follow-ups"
-_MOST = 50
+_MOST = 500
 _COLUMNS = (
-    Column("Reference", hover="The code in [ref …] at the end of the entry's text"),
-    Column("State"),
-    Column("Title"),
-    Column("Invoice"),
-    Column("Business"),
-    Column("Requested"),
-    Column("Last change"),
-    Column("Id in Nexudus"),
+    Column("Reference", "reference", meaning="The code in [ref …] at the end of the entry's text"),
+    Column("History", "invoice", "link", "All that happened to the invoice"),
+    Column("Why", "entry", "link", "The entry in Nexudus, once a sync has read it"),
+    Column("State", "said"),
+    Column("Title", "name"),
+    Column("Invoice", "invoice_id", "id"),
+    BUSINESS,
+    Column("Requested", "planned_at", "moment"),
+    Column("Last change", "changed_at", "moment"),
+    Column("Id in Nexudus", "entry_id", "id"),
 )
 _STATES = {
     "planned": "planned: not sent yet",
@@ -41,7 +42,7 @@ def draw_of_invoice(frame: Frame, invoice_id: int) -> None:
 
 
 def _draw(frame: Frame, where: str, **values: object) -> None:
-    st.subheader("Follow-ups recorded by this program", anchor=ANCHOR)
+    st.subheader("Follow-ups recorded by this program")
     try:
         rows = frame.ask("follow_ups", limit=_MOST + 1, **values)
     except MissingTableError as trouble:
@@ -53,24 +54,16 @@ def _draw(frame: Frame, where: str, **values: object) -> None:
     said = f"Follow-ups on {where}, newest first"
     if len(rows) > _MOST:
         said = f"{said}; only the newest {_MOST} are shown, filter to see others"
-    html(markup.table(said, _COLUMNS, [follow_up_row(frame, row) for row in rows[:_MOST]], css="nb-wider"))
+    grid(said, _COLUMNS, [_line(frame, row) for row in rows[:_MOST]], zone=frame.zone)
 
 
-def follow_up_row(frame: Frame, row: Row) -> list[Cell | str]:
-    """A follow-up's row. Its Id is a link once a sync has read the entry."""
-    entry, invoice = row["entry_id"], row["invoice_id"]
-    return [
-        row["reference"],
-        Cell(_state(row), tone="nb-text"),
-        Cell(row["name"] or as_text.NOTHING, tone="nb-text"),
-        Cell(str(invoice), link=frame.view.address_of_invoice(invoice)),
-        "not synced yet" if row["business_id"] is None else row["business_name"],
-        as_text.moment(row["planned_at"], frame.zone),
-        as_text.moment(row["changed_at"], frame.zone),
-        as_text.NOTHING
-        if entry is None
-        else Cell(str(entry), link=frame.view.address("entries", entry=entry) if row["is_synced"] else ""),
-    ]
+def _line(frame: Frame, row: Row) -> Row:
+    return row | {
+        "said": _state(row),
+        "business_name": "not synced yet" if row["business_id"] is None else row["business_name"],
+        "invoice": frame.view.address_of_invoice(row["invoice_id"]),
+        "entry": frame.view.address("entries", entry=row["entry_id"]) if row["is_synced"] else "",
+    }
 
 
 def _state(row: Row) -> str:

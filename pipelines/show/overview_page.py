@@ -1,4 +1,4 @@
-"""Overview: what went wrong lately; the failure rate by currency and business against the period before; amounts."""
+"""Overview: what went wrong lately; the failure rate by currency and business against the period before; the money."""
 
 import streamlit as st
 
@@ -6,12 +6,24 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.figure_tables import DEFINITIONS, RATE_COLUMNS, findings, months, rate_cards, rate_row
-from pipelines.show.page_frame import draw_chart, grid, html, nothing
+from pipelines.show.columns import RATES, Column
+from pipelines.show.figure_tables import (
+    DEFINITIONS,
+    failed_entries,
+    findings,
+    months,
+    rate_rows,
+    scope_filters,
+    scope_name,
+    scope_rows,
+)
+from pipelines.show.page_frame import draw_chart, grid, html, nothing, places
 
 FILTERS = ("period", "business", "currency")
 _MOST_CARDS = 12
-_MOST_CHARTS = 9
+_MOST_CHARTS = 6
+_TREND = Column("13 months", "trend", "trend", "The failure rate of the last thirteen months")
+_ENTRIES = Column("Failures", "entries", "link", "The failed attempts behind the row")
 
 
 def lead(frame: Frame) -> None:
@@ -21,25 +33,66 @@ def lead(frame: Frame) -> None:
 
 def draw(frame: Frame) -> None:
     """The page."""
-    scopes = frame.ask("scope_rates")
+    scopes = scope_rows(frame)
     if not scopes:
         nothing("No payment was attempted in this view", "Choose another period, or fewer businesses and currencies.")
         return
-    period = frame.view.period
-    html(rate_cards(frame, scopes[:_MOST_CARDS]))
+    trends = {
+        (row["business_id"], row["currency_code"]): [float(ratio) for ratio in row["trend"] or ()]
+        for row in frame.ask("rate_trends", until=frame.view.period.end_date)
+    }
+    _cards(frame, scopes[:_MOST_CARDS], trends)
     html(markup.paragraph(_compared(frame)))
     _by_month(frame)
-    html(
-        markup.table(
-            f"By business and currency, {period.label}, highest rate first",
-            RATE_COLUMNS,
-            [rate_row(frame, row) for row in frame.ask("business_rates")],
-            css="nb-wide",
-        )
-    )
+    rows = [
+        row | {"trend": trends.get((row["business_id"], row["currency_code"])), "entries": failed_entries(frame, row)}
+        for row in rate_rows(frame.ask("business_rates"))
+    ]
+    shown = (*RATES[:2], _ENTRIES, *RATES[2:5], _TREND, *RATES[5:])
+    grid(f"By business and currency, {frame.view.period.label}, highest rate first", shown, rows)
     html(markup.paragraph(_in_flight(scopes)))
     with st.expander("What these figures mean"):
         html(markup.definitions(DEFINITIONS))
+
+
+def _cards(frame: Frame, scopes: list[Row], trends: dict[tuple[int | None, str | None], list[float]]) -> None:
+    at_risk = {(row["business_id"], row["currency_code"]): row for row in frame.ask("expected")}
+    for place, row in zip(places(len(scopes), 4), scopes, strict=False):
+        scope = row["business_id"], row["currency_code"]
+        change = row["first_attempt_failure_change_ratio"]
+        with place.container(border=True):
+            st.metric(
+                scope_name(frame, *scope),
+                as_text.percent(row["first_attempt_failure_ratio"]),
+                None if change is None else f"{100 * change:+.1f} points",
+                "inverse" if row["verdict"] else "off",
+                delta_arrow="auto" if row["verdict"] else "off",
+                delta_description="" if row["verdict"] else "may be chance",
+                chart_data=trends.get(scope),
+                chart_type="line",
+                help=f"95 % interval {row['range']}.",
+            )
+            html(_money(frame, row, at_risk.get(scope)))
+
+
+def _money(frame: Frame, row: Row, at_risk: Row | None) -> str:
+    """What failed, what came in later, and what is at risk now, with links to what is behind each."""
+    lines = [
+        f"{row['failed_of']} failed: "
+        + markup.link(
+            as_text.money(row["failed_first_attempt_amount"], row["currency_code"]), failed_entries(frame, row)
+        )
+    ]
+    if row["recovered_ratio"] is not None:
+        lines.append(f"{as_text.percent(row['recovered_ratio'], 0)} of them recovered so far")
+    if at_risk:
+        amount = as_text.money(at_risk["open_amount"], row["currency_code"])
+        worklist = frame.view.address("worklist", **scope_filters(frame, row))
+        lines.append(
+            f"{markup.link(amount, worklist)} at risk now, "
+            f"about {as_text.percent(at_risk['expected_ratio'], 0)} expected"
+        )
+    return "".join(f'<p class="nb-line">{line}</p>' for line in lines)
 
 
 def _compared(frame: Frame) -> str:
@@ -75,9 +128,8 @@ def _by_month(frame: Frame) -> None:
         if not row["is_small_sample"] or incidents
     ]
     highest = min(1.0, 1.4 * max(rates, default=0) or 1.0)
-    for place, ((business_id, currency), rows, incidents) in zip(grid(len(shown), 3), shown, strict=False):
-        name = as_text.currency(currency)
-        title = name if business_id is None else f"{frame.business(business_id)}, {name}"
+    for place, (scope, rows, incidents) in zip(places(len(shown), 3), shown, strict=False):
+        title = scope_name(frame, *scope)
         said = [
             f"{as_text.month(row['period_start_date'])} {as_text.percent(row['first_attempt_failure_ratio'])}"
             for row in rows[-13:]

@@ -1,18 +1,39 @@
 """What every page has: filters, freshness, a footer, and its empty, stale and error states."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from pipelines.extract.businesses import HOW_TO_NAME
+from pipelines.foundation.shown_text import shown_in_spreadsheet
+from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
 from pipelines.show.charts import Chart
+from pipelines.show.columns import Column
 from pipelines.show.url_filters import NO_CURRENCY, Choices, View, read_view
+
+# Rows up to which a grid is as high as its rows, and the height in pixels of a longer one.
+_SHORT, _HEIGHT = 12, 430
+_NUMBER, _DATE = st.column_config.NumberColumn, st.column_config.DateColumn
+_CONFIGS: dict[str, Callable[..., Any]] = {
+    "percent": partial(_NUMBER, format="%.1f %%"),
+    "points": partial(_NUMBER, format="%+.1f pts"),
+    "count": partial(_NUMBER, format="localized"),
+    "money": partial(_NUMBER, format="localized"),
+    "day": partial(_DATE, format="D MMM YYYY"),
+    "month": partial(_DATE, format="MMMM YYYY"),
+    "moment": partial(st.column_config.DatetimeColumn, format="YYYY-MM-DD HH:mm"),
+    "mark": partial(st.column_config.TextColumn, width=90),
+    "flag": st.column_config.CheckboxColumn,
+    "link": partial(st.column_config.LinkColumn, display_text="Open", width=70),
+    "trend": partial(st.column_config.LineChartColumn, y_min=0),
+}
 
 
 def html(text: str) -> None:
@@ -68,7 +89,6 @@ def filters(choices: Choices, page: str, shown: Iterable[str]) -> View:
             currencies=tuple(chosen.get("currency", view.currencies)),
             kinds=tuple(chosen.get("kind", view.kinds)),
             reasons=tuple(chosen.get("reason", view.reasons)),
-            page_number=1,
         )
         go_to(page, new.query())
         st.session_state["address"] = _stamp(address())
@@ -155,10 +175,62 @@ def draw_chart(chart: Chart, alternative: str) -> None:
     st.vega_lite_chart(spec=chart, alt=alternative)
 
 
-def grid(count: int, wide: int) -> list[Any]:
+def places(count: int, wide: int) -> list[Any]:
     """`count` places, `wide` in a row; on a narrow screen one below the other in the same order."""
     wide = min(wide, count)
     return [place for _ in range(0, count, max(1, wide)) for place in st.columns(wide)]
+
+
+def grid(caption: str, shown: Sequence[Column], rows: Sequence[Row], zone: str = "UTC") -> None:
+    """A table in Streamlit's grid, which sorts, searches and downloads; below it what its columns mean."""
+    if not rows:
+        return
+    # Of all businesses together there is no name to show.
+    columns = [one for one in shown if one.source != "business_name" or any(row["business_name"] for row in rows)]
+    html(markup.paragraph(caption, "nb-caption"))
+    st.dataframe(
+        {one.heading: [_value(one, row) for row in rows] for one in columns},
+        hide_index=True,
+        height="content" if len(rows) <= _SHORT else _HEIGHT,
+        column_config={one.heading: _config(one, zone) for one in columns},
+        placeholder=as_text.NOTHING,
+        alt=caption,
+    )
+    meanings = [(one.heading, one.meaning) for one in columns if one.meaning]
+    if meanings:
+        with st.expander("What the columns mean"):
+            html(markup.definitions(meanings))
+
+
+def _value(column: Column, row: Row) -> Any:  # noqa: ANN401 - what a cell can hold
+    value = row[column.source]
+    match column.kind:
+        case "text" | "words":
+            # What is downloaded is opened in a spreadsheet.
+            return shown_in_spreadsheet(column.text(row)) if value is not None else None
+        case "id":
+            return None if value is None else str(value)
+        case "percent" | "points":
+            # As it is read: whoever hears the page hears the value itself.
+            return None if value is None else round(100 * float(value), 1)
+    return value
+
+
+def _config(column: Column, zone: str) -> Any:  # noqa: ANN401 - Streamlit's kinds of columns
+    more = {"timezone": zone} if column.kind == "moment" else {}
+    return _CONFIGS.get(column.kind, st.column_config.TextColumn)(help=column.meaning or None, **more)
+
+
+def search(view: View) -> None:
+    """A field for words to look for in titles, texts and invoice numbers; the address keeps them."""
+    if st.session_state.get("searched") != view.text:
+        st.session_state["searched"] = st.session_state["search"] = view.text
+
+    def changed() -> None:
+        go_to("entries", replace(view, text=st.session_state["search"]).query())
+        st.session_state["searched"] = st.session_state["search"]
+
+    st.text_input("Search titles, texts and invoice numbers", key="search", on_change=changed)
 
 
 def nothing(heading: str, advice: str) -> None:

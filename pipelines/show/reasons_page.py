@@ -5,11 +5,21 @@ import streamlit as st
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.figure_tables import REASON_COLUMNS, by_scope, reason_row
-from pipelines.show.page_frame import draw_chart, grid, html, nothing
+from pipelines.show.columns import BUSINESS, CURRENCY, REASONS, Column
+from pipelines.show.figure_tables import by_scope, failed_entries, scope_name
+from pipelines.show.page_frame import draw_chart, grid, html, nothing, places
 
 FILTERS = ("period", "business", "currency")
 _MOST_CHARTS = 6
+_MOST_DRIVERS = 200
+_DRIVERS = (
+    BUSINESS,
+    CURRENCY,
+    Column("Driver", "driver", meaning="A reason; or mix: the business's share of all first attempts changed"),
+    Column("Part of the change", "driven_change_ratio", "points", "The parts of a currency sum to its change"),
+    Column("Failed", "failed_count", "count", "First attempts of the period that failed for it"),
+    Column("Before", "previous_failed_count", "count", "The same in the period before"),
+)
 
 
 def draw(frame: Frame) -> None:
@@ -32,10 +42,13 @@ def draw(frame: Frame) -> None:
         if any(row["failed_attempt_count"] for row in group[1])
     ]
     largest = failing[:_MOST_CHARTS]
-    for place, ((business_id, currency), reasons) in zip(grid(len(largest), 2), largest, strict=False):
-        title = f"{frame.business(business_id)}, {as_text.currency(currency)}"
+    for place, (scope, reasons) in zip(places(len(largest), 2), largest, strict=False):
+        title = scope_name(frame, *scope)
         said = [f"{as_text.words(row['failure_reason'])} {row['failed_attempt_count']}" for row in reasons]
         with place:
             draw_chart(charts.reasons(reasons, title), charts.alternative(f"Failed attempts by reason, {title}", said))
-    listed = [reason_row(frame, row) for row in rows]
-    html(markup.table(f"Reasons, {frame.view.period.label}", REASON_COLUMNS, listed, css="nb-wide"))
+    listed = [row | {"entries": failed_entries(frame, row, reasons=(row["failure_reason"],))} for row in rows]
+    shown = (*REASONS[:3], Column("Failures", "entries", "link", "The failed attempts behind the row"), *REASONS[3:])
+    grid(f"Reasons, {frame.view.period.label}", shown, listed)
+    if frame.view.period.has_previous:
+        grid("What explains the change of the failure rate", _DRIVERS, frame.ask("drivers", limit=_MOST_DRIVERS))

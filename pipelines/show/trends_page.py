@@ -8,8 +8,9 @@ from pipelines.publish.snapshot import Row
 from pipelines.show import charts, markup
 from pipelines.show import readable_values as as_text
 from pipelines.show.asking import Frame
-from pipelines.show.figure_tables import INCIDENT_COLUMNS, incident_rows
-from pipelines.show.page_frame import draw_chart, grid, html, nothing
+from pipelines.show.columns import INCIDENTS
+from pipelines.show.figure_tables import incident_rows
+from pipelines.show.page_frame import draw_chart, grid, html, nothing, places
 
 FILTERS = ("period", "business", "currency", "kind")
 _MOST_CHARTS = 6
@@ -26,18 +27,15 @@ def draw(frame: Frame) -> None:
     if not series:
         nothing("No problem entries in this view", "Choose another period, or fewer businesses, currencies and kinds.")
         return
-    st.subheader("Incidents")
     # To the end of the data, whichever period is looked at: the findings of the first page lead here.
     incidents = frame.ask("incidents", **span | {"until": frame.data_until_date}, limit=_MOST_INCIDENTS)
     if incidents:
-        html(
-            markup.table("Incidents, those that last first", INCIDENT_COLUMNS, incident_rows(incidents), css="nb-wide")
-        )
+        grid("Incidents, those that last first", INCIDENTS, incident_rows(incidents))
     else:
         html(markup.notice("No failure rate rose, no day was beyond chance, no business fell silent.", "good"))
     st.subheader(f"{as_text.day(span['from'])} to {as_text.day(until)}")
     html(markup.paragraph(_legend(series[0]["series_count"])))
-    for place, one in zip(grid(len(series), 3), series, strict=False):
+    for place, one in zip(places(len(series), 3), series, strict=False):
         with place:
             _series(frame, one, span)
 

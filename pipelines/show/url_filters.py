@@ -15,6 +15,7 @@ from pipelines.show import readable_values
 NO_CURRENCY = "none"
 Query = Mapping[str, Sequence[str]]
 _LARGEST_ID = 2**63 - 1
+_LONGEST_TEXT = 200
 _ENOUGH_OF_A_MONTH = timedelta(days=2)  # after its first day; what went wrong on the 31st is not gone on the 1st
 
 
@@ -91,7 +92,7 @@ class View:
     entry: int | None = None
     day_date: date | None = None
     counted: bool = False
-    page_number: int = 1
+    text: str = ""
     is_default_period: bool = field(default=False, compare=False)
 
     def values(self) -> dict[str, Any]:
@@ -106,6 +107,7 @@ class View:
             "reasons": list(self.reasons),
             "invoice": self.invoice,
             "counted": self.counted,
+            "text": self.text or None,
         }
 
     def query(self) -> dict[str, list[str]]:
@@ -122,7 +124,7 @@ class View:
             "entry": self.entry,
             "day": self.day_date,
             "counted": "yes" if self.counted else None,
-            "page": self.page_number if self.page_number > 1 else None,
+            "text": self.text or None,
         }
         return {name: [str(value)] for name, value in single.items() if value is not None} | {
             name: values for name, values in several.items() if values
@@ -130,7 +132,7 @@ class View:
 
     def shared_query(self) -> dict[str, list[str]]:
         """The filters that all pages share, for links between pages."""
-        return replace(self, reasons=(), invoice=None, entry=None, day_date=None, counted=False, page_number=1).query()
+        return replace(self, reasons=(), invoice=None, entry=None, day_date=None, counted=False, text="").query()
 
     def address(self, page: str, **changes: Any) -> str:  # noqa: ANN401 - fields of the view
         """The address of a page, with parts of the view changed."""
@@ -138,7 +140,7 @@ class View:
 
     def address_of_invoice(self, invoice_id: int) -> str:
         """The address of all entries of an invoice."""
-        whole = {"entry": None, "kinds": (), "reasons": (), "counted": False, "page_number": 1}
+        whole = {"entry": None, "kinds": (), "reasons": (), "counted": False, "text": ""}
         return self.address("entries", invoice=invoice_id, **whole)
 
 
@@ -166,7 +168,7 @@ def read_view(query: Query, choices: Choices) -> tuple[View, list[str]]:
         entry=_whole(query, "entry", unknown),
         day_date=_day(query, unknown),
         counted=_last(query, "counted") == "yes",
-        page_number=max(1, min(_whole(query, "page", unknown) or 1, 1_000_000)),
+        text=(_last(query, "text") or "").strip()[:_LONGEST_TEXT],
     ), said
 
 

@@ -1,9 +1,7 @@
 -- How much of what is open will still come in? One row per scope of open failed invoices: their amount, and how much of
 -- it is expected to be recovered by the 90th day after the first failure, given how long each has been open and why it
--- failed. Scopes: currency; currency and reason; currency and ageing band; business and currency. An invoice that has
--- been open for d days is recovered with the probability (curve(90) - curve(d)) / unresolved(d) of its reason in
--- `recovery_curves`; where fewer than 20 invoices of the reason were watched that long, of the currency's curve of all
--- reasons. After 90 days nothing is expected. Not a promise: it holds if what is open goes the way of what was.
+-- failed: the sum of `expected_invoice_recoveries`, with a range. Scopes: currency; currency and reason; currency and
+-- ageing band; business and currency.
 --
 -- columns
 --   is_all_businesses        True in the rows that take all businesses of the currency together
@@ -35,66 +33,13 @@
 -- published
 with
 
-curves as (
-    select
-        currency_code,
-        cohort_kind,
-        first_failure_reason,
-        days_since_failure,
-        -- A quotient of floats: its last digit may lie above one.
-        least(
-            greatest((max(recovered_ratio) over whole_curve - recovered_ratio) / nullif(unresolved_ratio, 0), 0), 1
-        ) as probability,
-        lead(at_risk_count) over later as watched_count,
-    from model.recovery_curves
-    where is_all_businesses and cohort_kind in ('all', 'reason')
-    window
-        whole_curve as (partition by currency_code, cohort_kind, first_failure_reason),
-        later as (partition by currency_code, cohort_kind, first_failure_reason order by days_since_failure)
-),
-
-reason_curves as (
-    select * from curves
-    where cohort_kind = 'reason' and watched_count >= 20
-),
-
-currency_curves as (
-    select * from curves
-    where cohort_kind = 'all' and watched_count > 0
-),
-
-open_invoices as (
-    select
-        recoveries.business_id,
-        recoveries.currency_code,
-        recoveries.first_failure_reason,
-        recoveries.ageing_band,
-        recoveries.open_amount as amount,
-        recoveries.rules_version,
-        recoveries.open_days < 90 and reason_curves.probability is null as is_pooled,
-        if(
-            recoveries.open_days >= 90, 0, coalesce(reason_curves.probability, currency_curves.probability)
-        ) as probability,
-        coalesce(reason_curves.watched_count, currency_curves.watched_count) as watched_count,
-    from model.failed_invoice_recoveries as recoveries
-    left join reason_curves
-        on
-            recoveries.currency_code is not distinct from reason_curves.currency_code
-            and recoveries.first_failure_reason = reason_curves.first_failure_reason
-            and recoveries.open_days = reason_curves.days_since_failure
-    left join currency_curves
-        on
-            recoveries.currency_code is not distinct from currency_curves.currency_code
-            and recoveries.open_days = currency_curves.days_since_failure
-    where recoveries.recovery_state in ('open', 'partly_recovered')
-),
-
 -- What an invoice adds: the variance of its own outcome, and the reach of its probability's interval. The curve errs
 -- for all invoices alike, so the reaches add up; outcomes are independent, so their variances do.
 parts as (
     select
         *,
-        amount::double as weight,
+        recovery_probability as probability,
+        open_amount::double as weight,
         weight * weight * probability * (1 - probability) as outcome_variance,
         if(
             probability is null or watched_count is null,
@@ -106,7 +51,7 @@ parts as (
             when watched_count is null then 0
             else weight * (wilson_high(probability, watched_count) - probability)
         end as curve_reach_up,
-    from open_invoices
+    from model.expected_invoice_recoveries
 ),
 
 sums as (
@@ -119,7 +64,7 @@ sums as (
         grouping(ageing_band) = 1 as is_all_bands,
         ageing_band,
         count(*) as open_invoice_count,
-        sum(amount) as open_amount,
+        sum(open_amount) as open_amount,
         coalesce(sum(weight * probability), 0) as expected,
         coalesce(sum(outcome_variance), 0) as outcome_variance,
         sum(curve_reach_down) as curve_reach_down,

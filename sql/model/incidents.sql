@@ -22,6 +22,8 @@
 --   customer_count                  Customers whose invoices these are
 --   open_invoice_count              Those of the invoices with a failed payment that are still open
 --   open_amount                     Sum of what is due of them, in currency_code
+--   expected_amount                 What of it is expected to be recovered (`expected_invoice_recoveries`); null where
+--                                   that is not known of any
 --   rules_version                   Checksum of the rules that were applied
 -- promises
 --   unique one_row_per_incident: business_id, currency_code, incident_kind, started_on_date
@@ -48,6 +50,8 @@ versions as (select distinct rules_version from model.entry_rules),
 invoices as (select * from model.invoices),
 
 recoveries as (select * from model.failed_invoice_recoveries),
+
+expected as (select * from model.expected_invoice_recoveries),
 
 spans as (
     select
@@ -143,6 +147,7 @@ failures as (
         count(distinct invoices.coworker_id) as customer_count,
         count(recoveries.invoice_id) as open_invoice_count,
         sum(recoveries.open_amount) as open_amount,
+        sum(expected.expected_amount) as expected_amount,
     from incident_invoices as failed
     left join invoices on failed.invoice_id = invoices.invoice_id
     left join recoveries
@@ -150,6 +155,7 @@ failures as (
             failed.invoice_id = recoveries.invoice_id
             and failed.incident_kind <> 'einvoice'
             and recoveries.recovery_state in ('open', 'partly_recovered')
+    left join expected on recoveries.invoice_id = expected.invoice_id
     group by all
 ),
 
@@ -177,6 +183,7 @@ incidents as (
         coalesce(failures.customer_count, 0) as customer_count,
         coalesce(failures.open_invoice_count, 0) as open_invoice_count,
         coalesce(failures.open_amount, 0) as open_amount,
+        failures.expected_amount,
         versions.rules_version,
     from spans
     cross join versions

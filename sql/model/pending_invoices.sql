@@ -16,6 +16,7 @@
 --   unique: invoice_id
 --   not null: invoice_id, first_pending_at, pending_state
 --   accepted: pending_state in (in_flight, lost, closed, concluded)
+-- published
 with
 
 horizon as (select * from model.horizon),

@@ -16,6 +16,7 @@
 --   customer_count            Customers whose invoices failed
 --   open_invoice_count        Invoices with a failed payment that are still open
 --   open_amount               Sum of their amounts, in currency_code: what is at risk
+--   expected_amount           What of it is expected to be recovered; null where that is not known
 -- promises
 --   unique: finding_number
 --   not null required_columns: finding_number, finding, incident_kind, started_on_date
@@ -83,7 +84,10 @@ parts as (
         ) as reason,
         if(
             open_amount > 0,
-            '; ' || coalesce(currency_code || ' ', '') || format('{:,}', round(open_amount)::bigint) || ' at risk',
+            '; ' || coalesce(currency_code || ' ', '') || format('{:,}', round(open_amount)::bigint) || ' at risk'
+            || coalesce(
+                format(', about {:.0f} % of it likely to be recovered', 100 * expected_amount::double / open_amount), ''
+            ),
             ''
         ) as risk,
     from told
@@ -130,6 +134,7 @@ findings as (
         customer_count,
         open_invoice_count,
         open_amount,
+        expected_amount,
     from parts
 )
 

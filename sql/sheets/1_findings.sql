@@ -11,6 +11,7 @@ select
     customer_count,
     open_invoice_count,
     open_amount,
+    expected_amount,
     business_id,
 from findings
 order by finding_number

@@ -7,6 +7,6 @@ from data_dictionary
 where
     table_name in (
         'findings', 'period_payment_failure_rates', 'period_failure_reasons', 'recovery_cohorts',
-        'failed_invoice_recoveries', 'invoices', 'businesses'
+        'failed_invoice_recoveries', 'expected_invoice_recoveries', 'invoices', 'businesses'
     )
 order by table_name, column_name

@@ -1,12 +1,11 @@
--- The history entries of a view, newest first. The page is found first and named after: so only its own rows are read
--- with all their columns.
+-- The history entries of a view: newest first, those of one invoice oldest first. The entries are found first and named
+-- after: so only those shown are read with all their columns.
 with
 
-page as (
+chosen as (
     select
         entry_id,
         created_at,
-        day_date,
         business_id,
         currency_code,
         invoice_id,
@@ -15,29 +14,34 @@ page as (
         kind,
         failure_reason,
         rule_name,
-        is_problem,
         excluded_because,
+        -- The history of an invoice is a story, the rest is news.
+        if(getvariable('invoice')::bigint is null, -epoch(created_at), epoch(created_at)) as place,
     from history_entries
-    where is_in_view(day_date, business_id, currency_code, invoice_id, kind, failure_reason, excluded_because)
-    order by created_at desc, entry_id desc
-    limit getvariable('limit') offset getvariable('offset')
+    where
+        is_in_view(day_date, business_id, currency_code, invoice_id, kind, failure_reason, excluded_because)
+        and has_chosen_words(name, description, invoice_id)
+    order by place asc, entry_id desc
+    limit getvariable('limit')
 )
 
 select
-    page.entry_id,
-    page.created_at,
-    page.day_date,
-    page.business_id,
-    business_label(businesses.business_name, page.business_id) as business_name,
-    page.currency_code,
-    page.invoice_id,
-    page.name,
-    page.description,
-    page.kind,
-    page.failure_reason,
-    page.rule_name,
-    page.is_problem,
-    page.excluded_because,
-from page
-left join businesses on page.business_id = businesses.business_id
-order by page.created_at desc, page.entry_id desc
+    chosen.entry_id,
+    chosen.created_at,
+    business_label(businesses.business_name, chosen.business_id) as business_name,
+    chosen.invoice_id,
+    invoices.invoice_number,
+    invoices.total_amount,
+    chosen.currency_code,
+    invoices.coworker_id,
+    invoices.coworker_full_name as customer_name,
+    chosen.name,
+    chosen.description,
+    chosen.kind,
+    chosen.failure_reason,
+    chosen.rule_name,
+    chosen.excluded_because,
+from chosen
+left join businesses on chosen.business_id = businesses.business_id
+left join invoices on chosen.invoice_id = invoices.invoice_id
+order by chosen.place asc, chosen.entry_id desc

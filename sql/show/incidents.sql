@@ -15,6 +15,7 @@ select
     incidents.leading_failure_reason_ratio,
     incidents.customer_count,
     incidents.open_amount,
+    incidents.expected_amount,
     business_label(businesses.business_name, incidents.business_id) as business_name,
 from incidents
 left join businesses on incidents.business_id = businesses.business_id

@@ -21,11 +21,17 @@ select
     recoveries.failed_attempt_count,
     recoveries.first_failed_date,
     recoveries.open_days,
+    expected.recovery_probability,
+    pending.in_flight_date,
+    invoices.coworker_full_name as customer_name,
     invoices.due_at,
     invoices.coworker_id,
 from failed_invoice_recoveries as recoveries
 left join newest_failures on recoveries.invoice_id = newest_failures.invoice_id
 left join invoices on recoveries.invoice_id = invoices.invoice_id
+left join expected_invoice_recoveries as expected on recoveries.invoice_id = expected.invoice_id
+left join pending_invoices as pending
+    on recoveries.invoice_id = pending.invoice_id and pending.pending_state = 'in_flight'
 left join businesses on recoveries.business_id = businesses.business_id
 where
     recoveries.recovery_state in ('open', 'partly_recovered')

@@ -105,6 +105,11 @@ def test_what_is_expected_follows_the_curve_from_the_day_reached(warehouse):
         "select * from model.expected_recoveries where is_all_businesses and is_all_reasons and is_all_bands",
     )
     assert (whole["open_amount"], whole["expected_amount"]) == (Decimal(2110), Decimal(55))
+    each = rows(warehouse, "select * from model.expected_invoice_recoveries where invoice_id >= 41 order by invoice_id")
+    assert [(one["recovery_probability"], one["expected_amount"], one["is_pooled"]) for one in each] == [
+        (0.5, 50, False),
+        (0.5, 5, True),
+    ]
 
 
 def test_a_range_of_many_invoices_is_narrower_than_all_or_nothing(warehouse):

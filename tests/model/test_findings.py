@@ -6,6 +6,8 @@ from given import EXPIRED, NO_FUNDS, SUCCESS, close_until, entry, land, model, r
 
 from pipelines.publish.analytics import load_views
 
+# Nothing was ever paid late in these histories.
+HOPE = ", about 0 % of it likely to be recovered"
 FIRST = datetime(2025, 1, 1, 9, tzinfo=UTC)
 (FINDINGS,) = [view for view in load_views() if view.name == "findings"]
 
@@ -36,7 +38,7 @@ def test_a_rate_that_rose_is_told_with_its_size_reason_and_amount(warehouse):
     # The rate before rests on 119 days of ten attempts, shrunk by ten more at one in ten: exactly 10 %. Ten days with
     # four failures each, 100 GBP the invoice: 40 invoices open.
     assert finding["finding"] == (
-        "Failures at 7 rose from 10 % to 40 % since 21 May 2025, mostly insufficient funds; GBP 4,000 at risk."
+        f"Failures at 7 rose from 10 % to 40 % since 21 May 2025, mostly insufficient funds; GBP 4,000 at risk{HOPE}."
     )
     assert (finding["open_invoice_count"], finding["open_amount"]) == (40, 4000)
     incident = row(warehouse, "from model.incidents")
@@ -60,8 +62,8 @@ def test_several_are_ordered_by_what_lasts_and_by_size_and_named(warehouse):
     # Beyond the usual a day: 10 entries missing, 7 failures, 3 failures.
     assert sentences == [
         "No entry at 9 since 24 May 2025, where about 70 would be usual.",
-        "Failures at Leith rose from 10 % to 80 % since 21 May 2025, mostly card expired; 8,000 at risk.",
-        "Failures at 7 rose from 10 % to 40 % since 21 May 2025, mostly insufficient funds; GBP 4,000 at risk.",
+        f"Failures at Leith rose from 10 % to 80 % since 21 May 2025, mostly card expired; 8,000 at risk{HOPE}.",
+        f"Failures at 7 rose from 10 % to 40 % since 21 May 2025, mostly insufficient funds; GBP 4,000 at risk{HOPE}.",
     ]
 
 
@@ -83,5 +85,5 @@ def test_a_single_bad_day_is_told_as_such(warehouse):
     (finding,) = told(warehouse, 150)
     assert finding["finding"] == (
         "9 of 10 payments at 7 failed on 29 May 2025, where 1 would be usual, mostly insufficient funds;"
-        " GBP 900 at risk."
+        f" GBP 900 at risk{HOPE}."
     )

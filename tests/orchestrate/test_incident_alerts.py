@@ -1,9 +1,6 @@
 """An incident that opens or is over is told once, to the webhook and by mail, whatever fails on the way."""
 
-import email
-import email.policy
 import json
-import socket
 import threading
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -11,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import duckdb
 import pytest
-from aiosmtpd.controller import Controller
+from mail_server import Inbox, mail_server
 from pydantic import SecretStr
 
 from pipelines.orchestrate.incident_alerts import Incident, news, tell_incidents
@@ -31,32 +28,6 @@ ABOUT = """
         now() as last_entry_at, 'r' as rules_version, '1' as program_version, false as has_personal_data,
         2 as business_count, 2 as named_business_count, 0 as invoice_count, now() as invoices_read_until_at
 """
-
-
-class Inbox:
-    """Keeps what is mailed to it; `refuses` is what it answers instead."""
-
-    def __init__(self):
-        self.mails, self.refuses = [], None
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
-        if self.refuses:
-            return self.refuses
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 OK"
-
-
-@contextmanager
-def mail_server(inbox):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        controller.stop()
 
 
 @contextmanager

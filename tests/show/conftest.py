@@ -14,9 +14,11 @@ import duckdb
 import pytest
 from filelock import FileLock
 from playwright.sync_api import sync_playwright
+from streamlit.testing.v1 import AppTest
 from synced_sandbox import publish_followed_up, publish_year
 
 from pipelines.publish.snapshot import Snapshot, open_snapshot
+from pipelines.show import dashboard_app
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 Copied = Callable[..., Path]
@@ -45,6 +47,22 @@ def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
             make(folder)
             (shared / f"{name}.made").touch()
     return folder / "analytics.duckdb"
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """A page of the dashboard of a file, drawn without a browser."""
+
+    def run(file, **query):
+        monkeypatch.setenv("NEXUDUS_ANALYTICS", str(file))
+        app = AppTest.from_file(dashboard_app.__file__, default_timeout=30)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -16,15 +16,23 @@ def drawn(page):
 
 
 def table(page, caption):
-    """The rows of the table whose caption begins so, as texts."""
+    """The rows of the grid whose caption begins so, as a screen reader is told of them: values by heading."""
+    page.wait_for_selector(f'[role=region][aria-label^="{caption}"] canvas td', state="attached")
     return page.evaluate(
         """caption => {
-            const found = [...document.querySelectorAll('table.nb-table')]
-                .find(one => one.caption.innerText.startsWith(caption));
-            return found && [...found.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText.trim()));
+            const grid = document.querySelector(`[role=region][aria-label^="${caption}"] canvas table`);
+            const headings = [...grid.tHead.rows[0].cells].map(cell => cell.innerText);
+            return [...grid.tBodies[0].rows].map(row => Object.fromEntries(
+                [...row.cells].map((cell, place) => [headings[place], cell.innerText])));
         }""",
         caption,
     )
+
+
+def grid_of(app, heading):
+    """The rows of the first grid with such a column, of a page that is drawn without a browser; all of them."""
+    (found, *_) = [one.value for one in app.dataframe if heading in one.value]
+    return found.astype(object).where(found.notna(), None).to_dict("records")
 
 
 def choose(page, label, option):

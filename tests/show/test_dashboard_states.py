@@ -2,37 +2,13 @@
 
 import pytest
 from kept_data import VERSIONS, kept_file
-from streamlit.testing.v1 import AppTest
-
-from pipelines.show import dashboard_app
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """The dashboard of a file."""
-
-    def run(file, **query):
-        monkeypatch.setenv("NEXUDUS_ANALYTICS", str(file))
-        app = AppTest.from_file(dashboard_app.__file__, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return run
+from looking import grid_of
 
 
 @pytest.fixture
 def look(opened):
     """What the dashboard of a file says."""
     return lambda file, **query: "\n".join(one.proto.body for one in opened(file, **query).get("html"))
-
-
-@pytest.fixture
-def listed(opened):
-    """The table of a page."""
-    return lambda file, **query: opened(file, **query).dataframe[0].value
 
 
 def damaged(copied, file):
@@ -85,15 +61,15 @@ def test_gaps_are_said_on_every_page(look, copied, tmp_path):
     assert "2 ranges of the history have not been read yet" in look(file)
 
 
-def test_without_names_ids_are_shown_and_one_line_says_how_to_add_names(look, copied, tmp_path):
+def test_without_names_ids_are_shown_and_one_line_says_how_to_add_names(opened, copied, tmp_path):
     file = copied(
         tmp_path / "a.duckdb",
         "update businesses set business_name = business_id::varchar, name_source = 'none'",
         "update about set named_business_count = 0",
     )
-    shown = look(file)
-    assert "NEXUDUS_BUSINESSES_FILE" in shown
-    assert "1414970" in shown
+    page = opened(file)
+    assert any("NEXUDUS_BUSINESSES_FILE" in one.proto.body for one in page.get("html"))
+    assert "1414970" in {row["Business"] for row in grid_of(page, "Failure rate")}
 
 
 def test_a_period_without_attempts_is_empty_not_an_error(look, copied, tmp_path):
@@ -110,13 +86,13 @@ def test_every_page_is_drawn_of_every_kind_of_period(look, analytics, view):
 def test_a_file_of_a_version_that_recorded_nothing_still_shows_its_entries(look, copied, tmp_path):
     file = copied(tmp_path / "a.duckdb", "drop table recorded_entries")
     shown = look(file, view="entries")
-    assert "newest first" in shown
+    assert "Newest first" in shown
     assert "This file has no follow-ups" in shown
     assert "nexudus-billing sync" in shown
     assert "Published" in shown
 
 
-def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, snapshot, tmp_path):
+def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(opened, copied, snapshot, tmp_path):
     (whole,) = snapshot.rows(
         "select max(period_start_date) as month from reporting_periods where period_kind = 'month' and is_complete"
     )
@@ -131,26 +107,27 @@ def test_of_many_follow_ups_the_newest_are_shown_and_that_is_said(look, copied, 
             'planned' as state,
             now() + to_seconds(number) as planned_at,
             now() as changed_at,
-        from range(60) as numbers (number), history_entries as entries
+        from range(510) as numbers (number), history_entries as entries
         where entries.invoice_id is not null and entries.month_start_date
             = (select max(period_start_date) from reporting_periods where period_kind = 'month' and is_complete)
         group by number
         """,
     )
-    shown = look(file, view="entries", period=f"{whole['month']:%Y-%m}")
-    assert "newest first; only the newest 50 are shown, filter to see others" in shown
-    assert shown.count("reference-") == 50
-    assert "reference-9<" not in shown
+    app = opened(file, view="entries", period=f"{whole['month']:%Y-%m}")
+    assert any("only the newest 500 are shown, filter to see others" in one.proto.body for one in app.get("html"))
+    references = [row["Reference"] for row in grid_of(app, "Reference")]
+    assert len(references) == 500
+    assert "reference-9" not in references
 
 
-def test_the_worklist_is_the_open_invoices_newest_first_with_their_next_step(listed, copied, tmp_path, snapshot):
+def test_the_worklist_is_the_open_invoices_newest_first_with_their_next_step(opened, copied, tmp_path, snapshot):
     file = copied(tmp_path / "a.duckdb", "update businesses set business_name = '=1+1' where business_id = 1414970")
     expected = snapshot.rows(
         "select open_days, open_amount, last_failure_reason from failed_invoice_recoveries"
         " where open_days is not null order by open_days, open_amount desc, invoice_id"
     )
     assert expected
-    rows = listed(file, view="worklist").to_dict("records")
+    rows = grid_of(opened(file, view="worklist"), "Next step")
     assert [(row["Days open"], row["Amount"], row["Last reason"].replace(" ", "_")) for row in rows] == [
         tuple(row.values()) for row in expected
     ]

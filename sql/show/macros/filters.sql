@@ -26,6 +26,16 @@ create or replace temp macro is_chosen_reason(failure_reason) as (
     or list_contains(getvariable('reasons')::varchar[], failure_reason)
 );
 
+-- Words that stand in the title, the text or the invoice's number, in any case.
+create or replace temp macro has_chosen_words(name, description, invoice_id) as (
+    getvariable('text')::varchar is null
+    or contains(lower(concat_ws(' ', name, description, invoice_id)), lower(getvariable('text')::varchar))
+    or invoice_id in (
+        select numbered.invoice_id from invoices as numbered
+        where contains(lower(numbered.invoice_number), lower(getvariable('text')::varchar))
+    )
+);
+
 create or replace temp macro business_label(business_name, business_id) as (
     coalesce(business_name, business_id::varchar, 'no business')
 );
