@@ -28,7 +28,7 @@ def mail_report(
     Returns a sentence where some addresses were refused. Raises NotDeliveredError, and WrongUseError for a setting, a
     period or a business.
     """
-    from pipelines.show.report import findings_as_text, write_report  # noqa: PLC0415 - Altair takes a second to import
+    from pipelines.show.report import findings_as_text, write_report  # noqa: PLC0415 - drawing takes a second to import
 
     name = "payment-failures" if period_code is None else f"payment-failures-{period_code}"
     lines = [findings_as_text(snapshot, now, business_id), *filter(None, [settings.dashboard_url])]

@@ -1,6 +1,6 @@
 """The charts of dashboard and report, as Vega-Lite. They draw published columns and compute no figure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -52,24 +52,56 @@ def _shade(incident: Row, newest: date) -> dict[str, str]:
     # A month's point stands on its first day: the shade is a column around the points of the months that it touches.
     first = incident["started_on_date"].replace(day=1)
     last = min(newest, (incident["ended_on_date"] or newest).replace(day=1))
-    until = "still lasts" if incident["is_open"] else f"until {as_text.day(incident['ended_on_date'])}"
     return {
         "from": (first - _HALF_A_MONTH).isoformat(),
         "to": (max(first, last) + _HALF_A_MONTH).isoformat(),
-        "Incident": f"since {as_text.day(incident['started_on_date'])}, {until}",
+        "Incident": _span(incident),
     }
 
 
-def _marked(shaded: list[dict[str, str]]) -> Chart:
+def _span(incident: Row) -> str:
+    until = "still lasts" if incident["is_open"] else f"until {as_text.day(incident['ended_on_date'])}"
+    return f"since {as_text.day(incident['started_on_date'])}, {until}"
+
+
+def _marked(shaded: list[dict[str, Any]], kind: str = "temporal") -> Chart:
     return {
         "data": {"values": shaded},
         "mark": {"type": "rect", "color": ORANGE, "opacity": 0.25},
         "encoding": {
-            "x": {"field": "from", "type": "temporal", "title": None},
+            "x": {"field": "from", "type": kind},
             "x2": {"field": "to"},
             "tooltip": [{"field": "Incident", "type": "nominal"}],
         },
     }
+
+
+def month_so_far(rows: Sequence[Row], title: str, month: date, incidents: Iterable[Row]) -> Chart:
+    """The failure rate from the first of a month to each day, beside the month before; incidents shaded."""
+    drawn = [
+        {
+            "day": row["day_of_month"],
+            "rate": row["first_attempt_failure_ratio"],
+            "State": "this month" if row["month_start_date"] == month else "the month before",
+            "Until": as_text.day(row["day_date"]),
+            "Failure rate": as_text.percent(row["first_attempt_failure_ratio"]),
+            "First attempts": f"{as_text.count(row['failed_first_attempt_count'])} failed of "
+            f"{as_text.count(row['first_attempt_count'])}",
+        }
+        for row in rows
+    ]
+    last = max((row["day_date"] for row in rows), default=month)
+    shaded = [
+        {
+            "from": 1 if row["started_on_date"] < month else row["started_on_date"].day,
+            "to": (row["ended_on_date"] or last).day,
+            "Incident": _span(row),
+        }
+        for row in incidents
+        if row["started_on_date"] <= last and (row["ended_on_date"] or last) >= month
+    ]
+    chart = _filled(_month_so_far(), drawn, title, _HEIGHT)
+    return chart | {"layer": [_marked(shaded, "quantitative"), *chart["layer"]]} if shaded else chart
 
 
 def trend(rows: Iterable[Row], title: str) -> Chart:
@@ -140,6 +172,19 @@ def _rate_by_month(highest: float | None) -> Chart:
         _layer("line", x=x, y=y, color=BLUE, strokeWidth=2),
         _layer("point", x=x, y=y, fill=shape, tooltip=tooltip, size=45, color=BLUE, opacity=1),
     )
+
+
+def _month_so_far() -> Chart:
+    x = _field("day", "quantitative", title="day of the month", axis=_axis(tickCount=6), scale={"domain": [1, 31]})
+    y = _field("rate", "quantitative", title=None, axis={"format": "%", "tickCount": 4})
+    tooltip = _tooltip("State", "Until", "Failure rate", "First attempts")
+    order = ["the month before", "this month"]
+    color, dash = (
+        _field("State", scale={"domain": order, "range": told}, legend=None)
+        for told in ([GREY, BLUE], [[4, 3], [1, 0]])
+    )
+    drawn = _layer("line", x=x, y=y, tooltip=tooltip, strokeWidth=2, point={"size": 12})
+    return _made(drawn | {"encoding": drawn["encoding"] | {"color": color, "strokeDash": dash}})
 
 
 def _trend() -> Chart:

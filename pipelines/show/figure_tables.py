@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pipelines.model import wording_warnings
@@ -63,14 +63,15 @@ def scope_name(frame: Frame, business_id: int | None, currency_code: str | None)
     return currency if business_id is None else f"{frame.business(business_id)}, {currency}"
 
 
-def months(frame: Frame, until: date, most: int) -> list[tuple[Scope, list[Row], list[Row]]]:
-    """Scopes with their rates by month and the incidents in them: that of the first finding, then the busiest."""
-    busiest = by_scope(frame.ask("monthly_rates", until=until), "attempt_count")
+def charted(frame: Frame, query: str, most: int, **values: Any) -> list[tuple[Scope, list[Row], list[Row]]]:  # noqa: ANN401 - SQL values
+    """Scopes with the rows of a query and the incidents of each: that of the first finding, then the busiest."""
+    busiest = by_scope(frame.ask(query, **values), "first_attempt_count")
     found = [] if frame.view.businesses else frame.ask("findings", limit=1)
     if found and found[0]["business_id"] is not None and len(frame.choices.businesses) > 1:
         scope = _scope_of(found[0])
         only = replace(frame.view, businesses=(found[0]["business_id"],), currencies=(scope[1] or NO_CURRENCY,))
-        busiest.insert(0, (scope, replace(frame, view=only).ask("monthly_rates", until=until)))
+        busiest.insert(0, (scope, replace(frame, view=only).ask(query, **values)))
+    until = frame.data_until_date
     incidents = [
         row
         for row in frame.ask("incidents", **{"from": until - _CHARTED, "until": until}, limit=_MOST_INCIDENTS)

@@ -9,9 +9,9 @@ from pipelines.show.asking import Frame
 from pipelines.show.columns import RATES, Column
 from pipelines.show.figure_tables import (
     DEFINITIONS,
+    charted,
     failed_entries,
     findings,
-    months,
     rate_rows,
     scope_filters,
     scope_name,
@@ -21,7 +21,7 @@ from pipelines.show.page_frame import draw_chart, grid, html, nothing, places
 
 FILTERS = ("period", "business", "currency")
 _MOST_CARDS = 12
-_MOST_CHARTS = 6
+_MOST_CHARTS = 3
 _TREND = Column("13 months", "trend", "trend", "The failure rate of the last thirteen months")
 _ENTRIES = Column("Failures", "entries", "link", "The failed attempts behind the row")
 
@@ -41,9 +41,9 @@ def draw(frame: Frame) -> None:
         (row["business_id"], row["currency_code"]): [float(ratio) for ratio in row["trend"] or ()]
         for row in frame.ask("rate_trends", until=frame.view.period.end_date)
     }
-    _cards(frame, scopes[:_MOST_CARDS], trends)
+    _cards(frame, scopes[:_MOST_CARDS])
     html(markup.paragraph(_compared(frame)))
-    _by_month(frame)
+    _so_far(frame)
     rows = [
         row | {"trend": trends.get((row["business_id"], row["currency_code"])), "entries": failed_entries(frame, row)}
         for row in rate_rows(frame.ask("business_rates"))
@@ -55,7 +55,7 @@ def draw(frame: Frame) -> None:
         html(markup.definitions(DEFINITIONS))
 
 
-def _cards(frame: Frame, scopes: list[Row], trends: dict[tuple[int | None, str | None], list[float]]) -> None:
+def _cards(frame: Frame, scopes: list[Row]) -> None:
     at_risk = {(row["business_id"], row["currency_code"]): row for row in frame.ask("expected")}
     for place, row in zip(places(len(scopes), 4), scopes, strict=False):
         scope = row["business_id"], row["currency_code"]
@@ -64,12 +64,9 @@ def _cards(frame: Frame, scopes: list[Row], trends: dict[tuple[int | None, str |
             st.metric(
                 scope_name(frame, *scope),
                 as_text.percent(row["first_attempt_failure_ratio"]),
-                None if change is None else f"{100 * change:+.1f} points",
+                None if change is None else f"{100 * change:+.1f} points{'' if row['verdict'] else ', may be chance'}",
                 "inverse" if row["verdict"] else "off",
                 delta_arrow="auto" if row["verdict"] else "off",
-                delta_description="" if row["verdict"] else "may be chance",
-                chart_data=trends.get(scope),
-                chart_type="line",
                 help=f"95 % interval {row['range']}.",
             )
             html(_money(frame, row, at_risk.get(scope)))
@@ -112,30 +109,27 @@ def _in_flight(scopes: list[Row]) -> str:
     return f"Payments still in flight, so not in the rates: {named}. Each counts on the day of its outcome."
 
 
-def _by_month(frame: Frame) -> None:
-    shown = months(frame, frame.view.period.end_date, _MOST_CHARTS)
-    st.subheader("By month")
-    html(
-        markup.paragraph(
-            "The line is the rate, the band its 95 % interval. A hollow point: the month is incomplete. "
-            "Shaded: months with an incident of the business. All charts share one scale; values above it are cut off."
-        )
-    )
-    rates = [
-        row["first_attempt_failure_ratio"] or 0
-        for _, rows, incidents in shown
-        for row in rows
-        if not row["is_small_sample"] or incidents
-    ]
-    highest = min(1.0, 1.4 * max(rates, default=0) or 1.0)
+def _so_far(frame: Frame) -> None:
+    """The headline from the first of the month to each day, against the month before."""
+    if frame.view.period.kind != "month":
+        return
+    shown = charted(frame, "months_so_far", _MOST_CHARTS, month=frame.view.period.start_date)
     for place, (scope, rows, incidents) in zip(places(len(shown), 3), shown, strict=False):
         title = scope_name(frame, *scope)
-        said = [
-            f"{as_text.month(row['period_start_date'])} {as_text.percent(row['first_attempt_failure_ratio'])}"
-            for row in rows[-13:]
-        ]
         with place:
             draw_chart(
-                charts.rate_by_month(rows, title, highest, incidents),
-                charts.alternative(f"Failure rate by month, {title}", said),
+                charts.month_so_far(rows, title, frame.view.period.start_date, incidents),
+                charts.alternative(
+                    f"Failure rate so far, by day of the month, {title}",
+                    [
+                        f"{as_text.day(row['day_date'])} {as_text.percent(row['first_attempt_failure_ratio'])}"
+                        for row in rows[::-5]
+                    ],
+                ),
             )
+    html(
+        markup.paragraph(
+            "The failure rate from the first of the month to each day: blue this month, dashed grey the month before. "
+            "Shaded: an incident. Problem trends shows the months."
+        )
+    )

@@ -211,7 +211,7 @@ def _value(column: Column, row: Row) -> Any:  # noqa: ANN401 - what a cell can h
         case "id":
             return None if value is None else str(value)
         case "percent" | "points":
-            # As it is read: whoever hears the page hears the value itself.
+            # Rounded as it is shown: a screen reader reads out the value itself.
             return None if value is None else round(100 * float(value), 1)
     return value
 

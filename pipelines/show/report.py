@@ -123,7 +123,9 @@ def _sections(frame: Frame, title: str) -> Iterator[str]:
     yield _rates(frame)
     yield _figures(
         (charts.rate_by_month(rows, name, None, incidents), f"Failure rate by month, {name}")
-        for (business_id, code), rows, incidents in figure_tables.months(frame, frame.data_until_date, _MOST_CHARTS)
+        for (business_id, code), rows, incidents in figure_tables.charted(
+            frame, "monthly_rates", _MOST_CHARTS, until=frame.data_until_date
+        )
         for name in [figure_tables.scope_name(frame, business_id, code)]
     )
     yield markup.paragraph(

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.publish.snapshot import Row
 from pipelines.show import markup
 from pipelines.show import readable_values as as_text

@@ -129,6 +129,28 @@ def test_a_range_of_many_invoices_is_narrower_than_all_or_nothing(warehouse):
     assert float(found["expected_high_amount"]) == pytest.approx(5000 + (980**2 + 488**2) ** 0.5, abs=1)
 
 
+def test_the_rate_of_a_month_so_far_grows_from_day_to_day_and_begins_anew(warehouse):
+    given = [(1, 4, 30, NO_FUNDS), (2, 5, 2, NO_FUNDS), (3, 5, 2, SUCCESS), (4, 5, 9, SUCCESS), (5, 5, 9, SUCCESS)]
+    land(
+        warehouse,
+        *(
+            entry(number, number, text, datetime(2025, month, day, 9, tzinfo=UTC), business=number % 2)
+            for number, month, day, text in given
+        ),
+    )
+    close_until(warehouse, datetime(2025, 6, 1, tzinfo=UTC))
+    model(warehouse, "month_rates_so_far")
+
+    found = rows(warehouse, "select * from model.month_rates_so_far where is_all_businesses order by day_date")
+
+    assert [(row["day_of_month"], row["failed_first_attempt_count"], row["first_attempt_count"]) for row in found] == [
+        (30, 1, 1),
+        (2, 1, 2),
+        (9, 1, 4),
+    ]
+    assert [row["first_attempt_failure_ratio"] for row in found] == [1, 0.5, 0.25]
+
+
 @pytest.fixture(scope="module")
 def history():
     """A random history with customers, modelled; and all its invoices that count as the oracle sees them."""

@@ -208,6 +208,8 @@ BREAKAGES = {
     "every_live_entry_is_published_once": "delete from model.history_entries where entry_id = 1",
     "attempts_equal_failed_plus_succeeded": "update model.monthly_payment_failure_rates set failed_attempt_count = 2",
     "daily_sums_equal_monthly": "update model.daily_payment_failure_rates set failed_amount = failed_amount + 0.0001",
+    "month_rates_so_far_end_with_the_month": "update model.month_rates_so_far set failed_first_attempt_count = 0",
+    "routes_add_up_to_the_month": "update model.route_failure_rates set first_attempt_count = 9",
     "landed_attempts_are_counted_or_left_out_by_rule": "delete from model.excluded_attempts",
     "every_payment_in_flight_is_counted_once": "update model.monthly_payment_failure_rates set pending_count = 0",
     "every_failed_invoice_is_followed_up_once": "delete from model.failed_invoice_recoveries",

@@ -111,6 +111,8 @@ def test_a_filter_chosen_by_keys_narrows_the_follow_ups(page, follow_up_dashboar
     choose(page, "Currency", "EUR")
     page.wait_for_url("**currency=EUR**")
     drawn(page)
+    expected = len(recorded(published, VIEWS["a currency"][1]))
+    page.wait_for_selector(f'[aria-label^="{CAPTION}"] table[aria-rowcount="{expected + 1}"]', state="attached")
     references = [row["Reference"] for row in table(page, CAPTION)]
     assert references == [row[0] for row in recorded(published, VIEWS["a currency"][1])]
 
