@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipelines.errors import BrokenPromiseError, WrongUseError
+from pipelines.extract.records import UNREADABLE
+from pipelines.foundation.shown_text import without_control
 
 if TYPE_CHECKING:
     from pipelines.extract.client import NexudusClient  # the dashboard reads a sentence here and needs no HTTP
@@ -59,7 +61,7 @@ def ask_for_names(client: "NexudusClient") -> list[BusinessName]:
         body = client.get(_PATH, {"page": str(page), "size": str(_PAGE_SIZE)}, role=_ROLE).body
         try:
             records = msgspec.json.decode(body, type=_Envelope, strict=False).records
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BrokenPromiseError(f"The answer about businesses is not the documented one ({error}).") from None
         new = [record for record in records if record.id not in names]
         names |= {one.id: BusinessName(one.id, _text(one.name), _text(one.simple_time_zone_id)) for one in new}
@@ -88,4 +90,4 @@ def _parsed(path: Path, lines: Iterable[str]) -> list[BusinessName]:
 
 
 def _text(value: str | int | None) -> str | None:
-    return None if value is None or not str(value).strip() else str(value).strip()
+    return without_control(str(value).strip()) or None if value is not None else None

@@ -12,7 +12,7 @@ import msgspec
 from pipelines.extract.axes import Axis
 from pipelines.extract.entity import Entity, Lookup
 from pipelines.extract.failures import EntryRefusedError, UncertainWriteError
-from pipelines.extract.records import JSON_NULL, Contract, Int64, Record
+from pipelines.extract.records import JSON_NULL, UNREADABLE, Contract, Int64, Record
 
 if TYPE_CHECKING:  # httpx takes a quarter of a second to import, and who describes asks nothing
     from pipelines.extract.client import Reply
@@ -92,7 +92,7 @@ def entry_refused(body: bytes) -> EntryRefusedError:
     """The error for a body that refuses a create: names each property, quotes no value that was sent."""
     try:
         answer = msgspec.json.decode(body, type=WriteAnswer, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         answer = WriteAnswer()
     problems = [(error.property_name or "", error.message or "is not accepted") for error in answer.errors or ()]
     said = "; ".join(f"{name}: {words}" if name else words for name, words in problems)
@@ -106,7 +106,7 @@ def created_id(reply: "Reply") -> int:
     """The new Id in the answer to a create. Raises EntryRefusedError or UncertainWriteError."""
     try:
         answer = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         answer = None
     if isinstance(answer, dict) and answer.get("WasSuccessful") is False:
         raise entry_refused(reply.body)

@@ -23,6 +23,8 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 # DECIMAL(18,4), of which nothing may be cut off.
 _SMALLEST_AMOUNT = Decimal("0.0001")
 _EXACT = Context(prec=18, traps=[Inexact, InvalidOperation])
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors with which JSON of others cannot be read; the last where it is nested too deep."""
 JSON_NULL = Raw(b"null")
 """Default of a field that is kept as the JSON that came."""
 
@@ -160,7 +162,7 @@ class Contract:
         """The record's JSON without what may not be kept, `null` for what is no object; twice makes no difference."""
         try:
             fields = _fields.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return b"null"
         return msgspec.json.encode(
             {
@@ -217,7 +219,7 @@ def decode_search(body: bytes, answered_at: datetime, contract: Contract) -> Sea
     """Read a search answer. Raises EnvelopeError when the body is not the envelope or its `Records` is null."""
     try:
         envelope = _decode_envelope(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise EnvelopeError(f"The answer is not the documented envelope ({error}); {_likely_cause(body)}.") from None
     if envelope.records is None:
         raise EnvelopeError("The answer has `Records: null` instead of a list; try again later.")
@@ -245,7 +247,7 @@ def _decode_envelope(body: bytes) -> _Envelope:
         return _envelope.decode(body)
     except msgspec.ValidationError:
         raise
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _envelope.decode(repaired(body))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.errors import RefusedError, WrongUseError
+from pipelines.errors import BrokenPromiseError, RefusedError, WrongUseError
 from pipelines.extract.businesses import ask_for_names, read_names_file
 
 
@@ -36,6 +36,24 @@ def test_the_api_names_all_businesses(small_sandbox, client_for):
     assert {(one.business_id, one.business_name) for one in names} == {
         (one.id, one.name) for one in small_sandbox.store.businesses
     }
+
+
+class Answering:
+    """A client whose every answer has this body."""
+
+    def __init__(self, body):
+        self.body = body
+
+    def get(self, *_, **__):
+        return self
+
+
+def test_a_name_has_no_control_character_and_an_answer_nested_without_end_is_no_crash():
+    (named,) = ask_for_names(Answering(b'{"Records": [{"Id": 1, "Name": "Hub\\u001b[2J"}]}'))
+    assert named.business_name == "Hub\ufffd[2J"
+
+    with pytest.raises(BrokenPromiseError, match="not the documented one"):
+        ask_for_names(Answering(b'{"Records": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"))
 
 
 def test_without_the_role_the_refusal_names_it(small_sandbox, client_for):

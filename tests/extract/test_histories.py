@@ -191,6 +191,7 @@ def test_writing_without_the_role_names_it(small_sandbox, create):
         (b"", UncertainWriteError),
         (b'{"WasSuccessful":false,"Message":"The invoice is locked"}', EntryRefusedError),
         (b"{}", UncertainWriteError),
+        (b"[" * 5_000 + b"]" * 5_000, UncertainWriteError),
     ],
 )
 def test_the_answer_to_a_create_is_read_with_care(body, error):
