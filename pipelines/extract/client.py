@@ -5,6 +5,7 @@ The only module that knows httpx. Every request, the login's and retries include
 
 import http.cookiejar
 import itertools
+import os
 import ssl
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -335,12 +337,18 @@ def _date_of(header: str | None) -> datetime | None:
         return None
 
 
+@lru_cache
+def _authorities(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Who may vouch for a server; read once, for it takes longer than a request, unless the variables change."""
+    return httpx.create_ssl_context()
+
+
 def _http_client(settings: Settings) -> httpx.Client:
     try:
         client = httpx.Client(
             base_url=settings.base_url,
             # One for all: httpx would read the authorities anew for each proxy in the environment.
-            verify=httpx.create_ssl_context(),
+            verify=_authorities(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             # More threads than connections wait for each other as long as the pace makes them.
             timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
             headers={
