@@ -135,6 +135,7 @@ def test_with_every_limit_off_no_file_is_touched(settings_for):
     assert not settings.data_dir.exists()
 
 
+@pytest.mark.fault("the file of the request pace is damaged", "any verb", "refused with a sentence")
 def test_a_file_that_is_no_pace_file_is_named(tmp_path):
     path = tmp_path / "pace.sqlite"
     path.write_bytes(b"something else entirely" * 100)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -121,9 +122,9 @@ def command_environment(sandbox, settings):
     return own | environment_for(sandbox, settings.data_dir)
 
 
-def start_command(sandbox, settings, *arguments):
+def start_command(sandbox, settings, *arguments, **changes):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    environment = command_environment(sandbox, settings)
+    environment = command_environment(sandbox, settings) | changes
     return subprocess.Popen([COMMAND, *arguments], env=environment, cwd=settings.data_dir.parent, **pipes)
 
 
@@ -146,6 +147,44 @@ def test_sigterm_ends_a_sync_soon_with_a_sentence_also_while_the_server_hangs(sa
     with open_warehouse(settings) as connection:
         (outcome,) = connection.execute("select outcome from land.runs order by started_at desc limit 1").fetchone()
         assert outcome is None or outcome != "done"
+
+
+WAITS = {
+    "the pace is used up": ({"NEXUDUS_REQUESTS_PER_MINUTE": "3"}, {}),
+    "a Retry-After": ({}, {"throttle_409_rate": 1.0, "throttle_wait_seconds": 100.0}),
+    "a retry": ({}, {"throttle_bare_rate": 1.0}),
+    "four readers": ({"NEXUDUS_PAGE_SIZE": "5"}, {"slow_rate": 1.0, "slow_seconds": 0.3}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.fault("SIGTERM", "any moment of a sync, or while it waits", "exact after the next run")
+@pytest.mark.parametrize(
+    ("seconds", "wait"), [*((at, "") for at in (0.5, 1, 2, 3, 4.5, 6, 8, 10, 13)), *((4, w) for w in WAITS)]
+)
+def test_sigterm_ends_a_sync_soon_at_any_moment(sandbox, settings_for, seconds, wait):
+    settings, (environment, knobs) = settings_for(sandbox), WAITS.get(wait, ({}, {}))
+    for name, value in knobs.items():
+        setattr(sandbox.knobs, name, value)
+    with start_command(sandbox, settings, "sync", **environment) as process:
+        time.sleep(seconds)
+        used, began = cpu_seconds(process.pid), time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        ends_by = began + 30
+        while process.poll() is None and time.monotonic() < ends_by:
+            took = time.monotonic() - began, (cpu_seconds(process.pid) or used) - used
+            time.sleep(0.1)
+        _, said = process.communicate(timeout=1)
+
+    assert process.returncode == 0 or (process.returncode == 1 and said.strip().splitlines()[-1].startswith("Stopped"))
+    assert min(took) < 5, took  # of a busy machine the seconds that it worked count
+
+
+def cpu_seconds(pid):
+    with suppress(FileNotFoundError, ProcessLookupError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 @pytest.mark.slow

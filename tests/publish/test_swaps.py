@@ -286,11 +286,14 @@ def test_what_this_program_has_not_published_is_not_replaced(publish_once, targe
     assert (target.read_bytes() if target.is_file() else None) == before
 
 
-def test_a_published_file_whose_manifest_was_lost_is_replaced(publish_once, target):
+@pytest.mark.fault("the manifest of the releases is lost or damaged", "publishing", "exact")
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"\xff{")])
+def test_a_published_file_whose_manifest_was_lost_is_replaced(publish_once, target, damage):
     publish_once()
-    releases.manifest_path(target).unlink()
+    damage(releases.manifest_path(target))
 
     assert publish_once().release_number == 2
+    assert releases.change_since(target) is None
 
 
 @pytest.mark.fault("a kept release is damaged", "before a sync", "warned of")
