@@ -1,16 +1,23 @@
 """What becomes of an invoice that failed, from the sandbox to the published file, with and without the role."""
 
+import logging
+from datetime import UTC, datetime
+from zipfile import ZipFile
+
 import duckdb
 import pytest
-from given_collection import NO_FUNDS, sync
+from given_collection import NO_FUNDS, build_models, sync
 
 from pipelines.land.warehouse import open_warehouse
 from pipelines.model.building import build_all
 from pipelines.model.sql_models import load_models
 from pipelines.publish.analytics import publish
+from pipelines.publish.snapshot import open_snapshot
+from pipelines.publish.spreadsheets import export
 from pipelines.sandbox.invoice_wire import CANARY
 from pipelines.sandbox.operators import make_operator
 from pipelines.settings import Settings
+from pipelines.show.report import write_report
 
 FATES = ("left", "voided", "credited", "part paid", "paid with a fee", "refunded")
 
@@ -48,6 +55,7 @@ def failed(sandbox):
 
 def published(settings: Settings, path, ids):
     with open_warehouse(settings) as connection:
+        build_models(connection, *(model.name for model in load_models()))
         publish(connection, load_models(), path, personal_data=True)
     with duckdb.connect(str(path), read_only=True) as file:
         rows = file.execute(
@@ -99,17 +107,30 @@ def test_without_the_role_what_an_entry_cannot_show_stays_open_and_about_says_so
     assert basis == "invoices"
 
 
-def test_no_card_bank_or_contract_number_is_in_any_file(sandbox, settings_for, failed, tmp_path):
+def test_no_card_bank_or_contract_number_is_in_any_file_or_log(sandbox, settings_for, failed, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
     settings = settings_for(sandbox)
     sync(settings)
     published(settings, settings.analytics_path, failed)
+    with open_snapshot(settings.analytics_path, writes_to=tmp_path) as snapshot:
+        for kind in ("csv", "xlsx"):
+            export(snapshot, tmp_path / "export", kind, snapshot.tables)
+        write_report(snapshot, tmp_path / "report.html", datetime.now(UTC))
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert settings.analytics_path in files
-    assert [path.name for path in files if CANARY.encode() in path.read_bytes()] == []
+    assert {".duckdb", ".csv", ".xlsx", ".html"} <= {path.suffix for path in files}
+    assert [path.name for path in files if CANARY.encode() in unpacked(path)] == []
+    assert CANARY not in caplog.text
     with open_warehouse(settings) as connection:
         raw = "select count(*) from land.coworker_invoice_versions where raw::varchar like $mark"
         assert connection.execute(raw, {"mark": f"%{CANARY}%"}).fetchall() == [(0,)]
+
+
+def unpacked(file):
+    if file.suffix != ".xlsx":
+        return file.read_bytes()
+    with ZipFile(file) as workbook:
+        return b"".join(map(workbook.read, workbook.namelist()))
 
 
 @pytest.mark.parametrize("sandbox_operator", [make_operator(size=4000, months=12)])
