@@ -103,11 +103,20 @@ class Account:
 
     def canaries(self):
         found = {}
-        for file in (file for file in self.folder.rglob("*") if file.is_file()):
-            content = file.read_bytes().lower()
-            if hit := [canary for canary in CANARIES if canary.lower().encode() in content]:
-                found[str(file.relative_to(self.folder))] = hit
+        files = {str(file.relative_to(self.folder)): file for file in self.folder.rglob("*") if file.is_file()}
+        for name, content in [*((name, file.read_bytes()) for name, file in files.items()), *self.stored()]:
+            if hit := [canary for canary in CANARIES if canary.lower().encode() in content.lower()]:
+                found[name] = hit
         return found
+
+    def stored(self):
+        """What is in the object store, if the lake keeps its files in one."""
+        address = self.settings.lake_data_path or ""
+        if address.startswith("s3://"):
+            with open_warehouse(self.settings, read_only=True) as connection:
+                found = connection.execute(f"select filename, content from read_blob('{address}/**')").fetchall()
+            assert found
+            yield from found
 
     def rows(self):
         with open_warehouse(self.settings) as connection:
