@@ -57,7 +57,7 @@ def draw(frame: Frame) -> None:
 
 def _cards(frame: Frame, scopes: list[Row]) -> None:
     at_risk = {(row["business_id"], row["currency_code"]): row for row in frame.ask("expected")}
-    for place, row in zip(places(len(scopes), 4), scopes, strict=False):
+    for place, row in zip(places(len(scopes), 5), scopes, strict=False):
         scope = row["business_id"], row["currency_code"]
         change = row["first_attempt_failure_change_ratio"]
         with place.container(border=True):

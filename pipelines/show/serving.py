@@ -72,10 +72,11 @@ def serve(
     options = _OPTIONS | {"server.port": port, "server.address": address}
     from starlette.middleware import Middleware  # noqa: PLC0415 - it comes with Streamlit
 
+    from pipelines.show.first_paint import FirstPaint, first_page  # noqa: PLC0415 - as above
     from pipelines.show.host_check import HostCheck  # noqa: PLC0415 - as above
 
     check = Middleware(HostCheck, hosts={LOOPBACK, "localhost", "::1", address, *hosts})
-    App(_APP, middleware=[check]).run(config=options)
+    App(_APP, middleware=[check, Middleware(FirstPaint, page=first_page())]).run(config=options)
 
 
 def _has_sign_in() -> bool:

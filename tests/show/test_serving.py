@@ -56,6 +56,15 @@ def answered(dashboard: str, path: str, headers: dict[str, str]) -> tuple[int, s
     return answer.status, framing
 
 
+def test_something_can_be_read_before_any_script_runs(dashboard, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(dashboard)
+    assert page.locator("h1").inner_text() == "Payment failures"
+    assert page.get_by_text("The figures are being read").is_visible()
+    context.close()
+
+
 def test_the_dashboard_answers_only_its_own_pages_by_its_own_name(dashboard):
     own = urlsplit(dashboard).netloc
     for path, more in [("/", {}), ("/_stcore/health", {}), ("/_stcore/stream", WEBSOCKET)]:
