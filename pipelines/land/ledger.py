@@ -9,6 +9,7 @@ from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.entity import Entity
 from pipelines.extract.seam import SEAM_ROWS, KnownRow
 from pipelines.extract.windows import Window, floor_minute, gaps, merge
+from pipelines.foundation.rows import insert_row
 
 
 def close(
@@ -48,21 +49,7 @@ def close(
         new,
     ).fetchone()
     if extended == (0,):
-        connection.execute(
-            """
-            insert into land.windows by name
-            select
-                $entity as entity,
-                $axis as axis,
-                $from_at as from_at,
-                $to_at as to_at,
-                $row_count as row_count,
-                $request_count as request_count,
-                $run_id as run_id,
-                $closed_at as closed_at
-            """,
-            new,
-        )
+        insert_row(connection, "land.windows", new)
 
 
 def reopen(connection: duckdb.DuckDBPyConnection, entity: Entity, axis: Axis, run_ids: Iterable[str]) -> None:

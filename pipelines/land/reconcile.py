@@ -22,6 +22,7 @@ from pipelines.extract.axes import UPDATED_ON, Axis
 from pipelines.extract.order import Dialect
 from pipelines.extract.seek import seek
 from pipelines.extract.windows import MINUTE, Window
+from pipelines.foundation.rows import insert_row
 from pipelines.land import ledger
 from pipelines.land.looking_up import held_with_later_stamp, look_up
 from pipelines.land.losses import LossRefusedError, loss_of
@@ -286,8 +287,7 @@ def _note(pull: Pull, scope: Window, *, missed: int, changed: int, returned: int
         "deleted_count": pull.report.deleted_count,
         "returned_count": returned,
     }
-    columns = ", ".join(f"${name} as {name}" for name in values)
-    pull.connection.execute(f"insert into land.reconciliations by name select {columns}", values)
+    insert_row(pull.connection, "land.reconciliations", values)
 
 
 def own_rows(pull: Pull, axis: Axis, gone: Iterable[Suspect] = ()) -> OwnRows:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext, suppress
 import duckdb
 
 from pipelines.extract.client import NexudusClient
+from pipelines.foundation.rows import insert_row
 from pipelines.land.pull import Pull
 from pipelines.settings import Clock, utc_now
 
@@ -16,13 +17,7 @@ def recorded_run(pull: Pull, client: NexudusClient, kind: str, clock: Clock = ut
     connection, report = pull.connection, pull.report
     run = {"entity": pull.entity.name, "run_id": pull.run_id, "kind": kind}
     with pull.writing_alone(connection):
-        connection.execute(
-            """
-            insert into land.runs by name
-            select $entity as entity, $run_id as run_id, $kind as kind, $started_at as started_at
-            """,
-            run | {"started_at": clock()},
-        )
+        insert_row(connection, "land.runs", run | {"started_at": clock()})
     outcome = "done"
     try:
         yield

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pipelines.extract.axes import CREATED_ON, EVERYTHING, UPDATED_ON
 from pipelines.extract.windows import Window, merge
+from pipelines.foundation.rows import insert_row
 from pipelines.land.ledger import closed_windows
 from pipelines.land.pull import Pull
 from pipelines.land.reconcile import FAR_AHEAD, list_window, own_rows, worth_listing
@@ -78,7 +79,6 @@ def _note(pull: Pull, api_count: int, excess_count: int, counted_at: datetime) -
         "api_count": api_count,
         "excess_count": excess_count,
     }
-    columns = ", ".join(f"${name} as {name}" for name in values)
     with pull.writing_alone(pull.connection):
         pull.connection.execute("delete from land.total_counts where entity = $entity", {"entity": pull.entity.name})
-        pull.connection.execute(f"insert into land.total_counts by name select {columns}", values)
+        insert_row(pull.connection, "land.total_counts", values)
