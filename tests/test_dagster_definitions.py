@@ -36,7 +36,6 @@ KEYS = {
         "model/invoices",
         "model/monthly_chargeback_rates",
         "model/monthly_payment_failure_rates",
-        "model/open_failed_amounts",
         "model/outcome_maturity",
         "model/payment_attempts",
         "model/pending_invoices",

@@ -1,4 +1,4 @@
--- On the last day the money at risk is what the table of open amounts says.
+-- On the last day the money at risk is what is open of the failed invoices.
 --
 -- concerns
 --   model.daily_amounts_at_risk
@@ -6,13 +6,14 @@ with
 
 open_amounts as (
     select
-        is_all_businesses,
+        grouping(business_id) = 1 as is_all_businesses,
         business_id,
         currency_code,
-        sum(open_amount) as open_amount,
-        sum(open_invoice_count) as open_invoice_count,
-    from model.open_failed_amounts
-    group by all
+        coalesce(sum(open_amount), 0) as open_amount,
+        count(*) as open_invoice_count,
+    from model.failed_invoice_recoveries
+    where recovery_state in ('open', 'partly_recovered')
+    group by currency_code, grouping sets ((), (business_id))
 ),
 
 last_days as (

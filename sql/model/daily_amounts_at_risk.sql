@@ -1,7 +1,7 @@
 -- Is the money at risk growing? One row per scope (currency, or business and currency) and day, without gaps, from its
 -- first failure to the end of the data: the amount of the invoices that had failed and were neither paid nor refunded
--- at the end of that day. At the end of the data it is what `open_failed_amounts` says. An invoice that was paid or
--- refunded at an unknown time counts on no day.
+-- at the end of that day. At the end of the data it is what is open in `failed_invoice_recoveries`. An invoice that was
+-- paid or refunded at an unknown time counts on no day.
 --
 -- columns
 --   is_all_businesses        True in the rows that take all businesses of the currency together

@@ -124,7 +124,7 @@ def test_a_failed_invoice_ends_in_the_state_of_its_invoice_and_amounts_tie_out(w
         (8, Decimal("70.5"), 0, Decimal("29.5")),
         (10, 50, 30, 20),
     ]
-    assert row(warehouse, "select open_amount from model.open_failed_amounts where is_all_businesses") == {
+    assert row(warehouse, "select sum(open_amount) as open_amount from model.failed_invoice_recoveries") == {
         "open_amount": Decimal("380.5")
     }
     cohort = row(warehouse, "select * from model.recovery_cohorts")

@@ -30,7 +30,6 @@ def two_months(warehouse):
     model(
         warehouse,
         "currency_recovery_cohorts",
-        "open_failed_amounts",
         "period_failure_reasons",
         "period_payment_failure_rates",
         "reporting_periods",
@@ -70,7 +69,6 @@ def test_the_interval_of_a_change_is_newcombes(two_months):
     model(
         two_months,
         "currency_recovery_cohorts",
-        "open_failed_amounts",
         "period_failure_reasons",
         "period_payment_failure_rates",
         "monthly_payment_failure_rates",
@@ -168,14 +166,9 @@ def test_reasons_of_a_period_add_up_to_its_failed_attempts(two_months):
     assert differing == []
 
 
-def test_cohorts_and_open_amounts_of_all_businesses_are_sums(two_months):
+def test_cohorts_of_all_businesses_are_sums(two_months):
     assert row(
         two_months,
         "select failed_invoice_count as count from model.currency_recovery_cohorts"
         " where month_start_date = date '2025-04-01'",
     ) == {"count": 24}
-    assert row(
-        two_months,
-        "select sum(open_invoice_count) filter (where is_all_businesses) as whole,"
-        " sum(open_invoice_count) filter (where not is_all_businesses) as parts from model.open_failed_amounts",
-    ) == {"whole": 27, "parts": 27}

@@ -170,5 +170,5 @@ def test_a_share_of_days_that_no_invoice_has_reached_is_null(warehouse):
 
 def test_what_is_open_without_an_amount_is_0_not_null(warehouse):
     land(warehouse, entry(1, 1, NO_FUNDS, amount=None))
-    model(warehouse, "open_failed_amounts")
-    assert rows(warehouse, "select distinct open_amount from model.open_failed_amounts") == [{"open_amount": 0}]
+    model(warehouse, "failed_invoice_recoveries", "daily_amounts_at_risk")
+    assert row(warehouse, "select open_amount from model.failed_invoice_recoveries") == {"open_amount": 0}

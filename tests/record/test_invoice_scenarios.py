@@ -66,7 +66,7 @@ def published(settings: Settings, path, ids):
         ).fetchall()
         ((basis,),) = file.execute("select invoice_states_from from about").fetchall()
         ((is_tied,),) = file.execute(
-            "select sum(open_amount) = (select sum(open_amount) from open_failed_amounts where is_all_businesses)"
+            "select sum(open_amount) = (select sum(open_amount) from currency_recovery_cohorts)"
             " from failed_invoice_recoveries"
         ).fetchall()
     fates = {number: fate for fate, number in ids.items()}

@@ -129,8 +129,8 @@ def test_reasons_cohorts_retries_and_open_amounts_are_those_of_the_file(opened, 
         (row["month_start_date"], row["failed_invoice_count"], points(row["recovered_7_day_ratio"])) for row in cohorts
     ]
     amounts = snapshot.rows(
-        "select ageing_band, open_amount from open_failed_amounts"
-        " where is_all_businesses and currency_code = 'GBP' order by 1"
+        "select ageing_band, sum(open_amount) as open_amount from failed_invoice_recoveries"
+        " where ageing_band is not null and currency_code = 'GBP' group by all order by 1"
     )
     assert [(row["Age in days"], row["Open amount"]) for row in grid_of(page, "Age in days")] == [
         tuple(row.values()) for row in amounts
