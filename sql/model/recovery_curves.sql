@@ -279,24 +279,36 @@ curves as (
     from sized
 ),
 
+-- Materialized, for joined by the day alone the curves of all cohorts would meet each other.
+pooled_curves as materialized (
+    select
+        pools.cohort_id,
+        pools.pooled_from,
+        curves.days_since_failure,
+        curves.recovered_ratio as pooled_ratio,
+        curves.recovered_low_ratio as pooled_low_ratio,
+        curves.recovered_high_ratio as pooled_high_ratio,
+    from pools
+    inner join curves on pools.pooled_cohort_id = curves.cohort_id
+),
+
 recovery_curves as (
     select
         cohorts.* exclude (cohort_id, cohort_name, last_day, rules_version), -- noqa: RF02
         curves.* exclude (cohort_id), -- noqa: RF02
         cohorts.invoice_count < 20 as is_small_sample,
-        pools.pooled_from,
-        pooled.recovered_ratio as pooled_ratio,
-        pooled.recovered_low_ratio as pooled_low_ratio,
-        pooled.recovered_high_ratio as pooled_high_ratio,
+        pooled_curves.pooled_from,
+        pooled_curves.pooled_ratio,
+        pooled_curves.pooled_low_ratio,
+        pooled_curves.pooled_high_ratio,
         cohorts.rules_version,
     from cohorts
     inner join curves
         on cohorts.cohort_id = curves.cohort_id and cohorts.last_day >= curves.days_since_failure
-    inner join pools on cohorts.cohort_id = pools.cohort_id
-    inner join curves as pooled
+    inner join pooled_curves
         on
-            pools.pooled_cohort_id = pooled.cohort_id
-            and curves.days_since_failure = pooled.days_since_failure
+            curves.cohort_id = pooled_curves.cohort_id
+            and curves.days_since_failure = pooled_curves.days_since_failure
 )
 
 select * from recovery_curves
