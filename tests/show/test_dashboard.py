@@ -198,7 +198,14 @@ def test_a_filter_is_in_the_address_and_the_address_is_a_filter(page, dashboard,
     choose(page, "Currency", "EUR")
     page.wait_for_url("**currency=EUR**")
     page.wait_for_function("document.querySelectorAll('[data-testid=stMetric]').length === 1")
-    drawn(page)  # the cards come before the table
+    (euro,) = snapshot.rows(
+        f"select count(*) as count from period_payment_failure_rates where period_code = {NEWEST}"
+        " and not is_all_businesses and currency_code = 'EUR'"
+    )
+    # The cards come before the grid, and the grid's rows are told a moment after they are drawn.
+    rows = f'[aria-label^="By business"] table[aria-rowcount="{euro["count"] + 1}"]'
+    page.wait_for_selector(rows, state="attached")
+    drawn(page)
     businesses = {row["Currency"] for row in table(page, "By business")}
     assert businesses == {"EUR"}
     colleague = open_page()
