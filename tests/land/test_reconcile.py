@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import BrokenPromiseError, PipelineError
@@ -188,7 +188,7 @@ LIES = st.fixed_dictionaries(
 
 
 def check_that_syncs_are_exact(connection, seed, lies):
-    """Of a table that lies, lags and tells the wrong time while it grows; then a quiet one."""
+    """Of a table that lies, lags and tells the wrong time while it grows; then a quiet one and a reconcile."""
     for name in ("coworker_invoice_histories", "coworker_invoice_history_versions", "windows", "total_counts"):
         connection.execute(f"delete from land.{name}")
     table = Grows(
@@ -201,6 +201,7 @@ def check_that_syncs_are_exact(connection, seed, lies):
         close_before_first_entry(pull, history)
         read_newest(pull, history, 60 * MINUTE)
         land_missed(pull, history)
+        return pull, history
 
     for number in range(4):
         with suppress(PipelineError):
@@ -208,22 +209,29 @@ def check_that_syncs_are_exact(connection, seed, lies):
         table.now += timedelta(minutes=30)
     table.changes_between = table.empty_rate = table.claims_all_rate = table.lag_seconds = table.date_skew_seconds = 0
     table.now += timedelta(days=1)
-    sync("quiet")
+    pull, history = sync("quiet")
+    # An empty answer where known rows have moved meanwhile may be believed: that a row moved is for reconcile to find.
+    reconcile(pull, history, lambda: read_newest(pull, history, 60 * MINUTE))
     found = connection.execute("select id, updated_on from land.coworker_invoice_histories").fetchall()
     assert dict(found) == table.rows
 
 
-@pytest.mark.fault("lying answers, lagging servers and wrong clocks at once", "every sync", "exact after the next run")
+@pytest.mark.fault("lying answers, lagging servers, wrong clocks at once", "every sync", "exact after the next run")
+@example(
+    42, {"empty_rate": 0.5, "claims_all_rate": 0, "lag_seconds": 0, "date_skew_seconds": 0, "filter_end": "second"}
+)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), LIES)
-def test_after_syncs_of_a_table_that_lies_and_a_quiet_one_the_rows_are_the_source(warehouse, seed, lies):
+def test_after_syncs_of_a_table_that_lies_a_quiet_one_and_a_reconcile_the_rows_are_the_source(warehouse, seed, lies):
     check_that_syncs_are_exact(warehouse, seed, lies)
 
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), LIES)
-def test_after_syncs_of_a_table_that_lies_and_a_quiet_one_the_rows_are_the_source_at_length(warehouse, seed, lies):
+def test_after_syncs_of_a_table_that_lies_a_quiet_one_and_a_reconcile_the_rows_are_the_source_at_length(
+    warehouse, seed, lies
+):
     check_that_syncs_are_exact(warehouse, seed, lies)
 
 
