@@ -170,6 +170,7 @@ def test_a_large_deletion_is_refused_and_accepted_once_it_was_shown(folder, monk
 
 def test_status_says_once_what_is_missing_without_the_role_for_invoices(folder, monkeypatch, tenant):
     monkeypatch.setattr(tenant.knobs, "roles", "CoworkerInvoiceHistory-List")
+    (folder / "data" / "analytics.duckdb").unlink()
     assert run_here("sync").code == 0
 
     ran = run_here("status")

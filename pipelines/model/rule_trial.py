@@ -151,12 +151,13 @@ def try_rules(
 
 @contextmanager
 def _aside(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
-    """Two databases in a folder of their own, which show the warehouse's landed rows as their own."""
+    """Two databases in a folder of their own, which show what the warehouse holds as their own."""
     ((warehouse,),) = connection.execute("select current_database()").fetchall()
     read = {"land.business_names"}.union(*(model.upstream for model in models_behind(_ASKED)))
     for side in ("before", "after"):
-        connection.execute(f"attach {quoted(str(folder / f'{side}.duckdb'))} as {side}; create schema {side}.land")
-        for table in (one for one in read if one.startswith("land.")):
+        connection.execute(f"attach {quoted(str(folder / f'{side}.duckdb'))} as {side}")
+        connection.execute(f"create schema {side}.land; create schema {side}.record")
+        for table in (one for one in read if one.startswith(("land.", "record."))):
             connection.execute(f"create view {side}.{table} as from {warehouse}.{table}")
     try:
         yield

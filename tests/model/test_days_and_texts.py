@@ -70,6 +70,7 @@ def test_entries_that_no_rule_explains_by_pattern_most_frequent_first(warehouse)
         entry(4, 4, "Door 13 broken", name="Door"),
         entry(5, 5, "Own note [ref 0123456789ab]", name="Door", is_problem=True),
     )
+    warehouse.execute("insert into record.outbox (reference) values ('0123456789ab')")
     model(warehouse, "unrecognised_entries")
     found = rows(
         warehouse,

@@ -25,8 +25,8 @@ def sandbox_operator() -> Operator:
 def settings_for(tmp_path: Path) -> MakeSettings:
     """Settings for a sandbox: its login, no pace, and no time for a doubt to settle unless told otherwise."""
 
-    def make(running: Sandbox, **changes: object) -> Settings:
-        return unpaced_settings(running, tmp_path / "data", **({"settle_minutes": 0} | changes))
+    def make(running: Sandbox, data_dir: Path = tmp_path / "data", **changes: object) -> Settings:
+        return unpaced_settings(running, data_dir, **({"settle_minutes": 0} | changes))
 
     return make
 

@@ -7,6 +7,7 @@ from looking import choose, drawn, go, grid_of, table
 from synced_sandbox import EVIL, UNSEEN_INVOICE
 from test_accessibility import serious
 
+from pipelines.foundation.shown_text import shown_in_spreadsheet
 from pipelines.publish.snapshot import open_snapshot
 
 CAPTION = "Follow-ups on"
@@ -46,7 +47,7 @@ def recorded(published, condition):
         [
             row["reference"],
             WORDS[row["state"]] + (f". {row['detail']}" if row["detail"] else ""),
-            row["name"],
+            shown_in_spreadsheet(row["name"]),
             str(row["invoice_id"]),
             row["business_name"] or "not synced yet",
             row["planned_at"],
@@ -141,7 +142,7 @@ def test_an_entry_that_no_sync_has_read_is_no_link(opened, followed_up, publishe
 
 def test_html_and_sql_in_what_we_recorded_are_text(page, follow_up_dashboard, published):
     go(page, follow_up_dashboard, "entries", "&period=last-365-days")
-    assert EVIL in [row["Title"] for row in table(page, CAPTION)]
+    assert shown_in_spreadsheet(EVIL) in [row["Title"] for row in table(page, CAPTION)]
     assert page.title().endswith("Payment failures")
     assert page.locator(".stMain img[src=x], .stMain script").count() == 0
     assert published.rows("select count(*) as count from about") == [{"count": 1}]
