@@ -293,6 +293,14 @@ def test_a_stop_while_a_query_runs_says_the_same(capsys):
     assert "Stopped" in capsys.readouterr().err
 
 
+def test_a_stop_whose_cause_was_dropped_on_the_way_says_the_same(capsys):
+    def query():
+        raise RuntimeError("Query interrupted")
+
+    assert run_verb(query) == 1
+    assert "Stopped" in capsys.readouterr().err
+
+
 def test_a_stop_before_anything_was_asked_says_the_same(folder, monkeypatch):
     def stop():
         raise KeyboardInterrupt

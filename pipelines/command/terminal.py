@@ -183,7 +183,8 @@ def run_verb(verb: Callable[[], int | None]) -> int:
 
 def _told(error: Exception) -> PipelineError:
     """An error that no stage knows, as one that a person is told."""
-    if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):  # during a query of DuckDB's
+    # During a query of DuckDB's; what lies between may have dropped the KeyboardInterrupt behind it.
+    if any(isinstance(cause, KeyboardInterrupt) or str(cause) == "Query interrupted" for cause in causes(error)):
         return TryAgainLaterError(_STOPPED)
     from pipelines.foundation.system_errors import explained  # noqa: PLC0415 - imports DuckDB; --help should not
 

@@ -174,7 +174,6 @@ def test_raw_json_that_this_version_cannot_read_refuses_the_upgrade_and_changes_
     assert rows_as_they_are(older) == before
 
 
-@pytest.mark.filterwarnings("ignore:.*currently in beta")
 def test_an_older_warehouse_goes_on_with_a_sync_and_is_published(older, version, start_sandbox, tmp_path, monkeypatch):
     sandbox = start_sandbox(account_of(version, tmp_path / "kept"))
     new = sandbox.store.insert(next(iter(sandbox.store.invoices)), "Payment Result", "FAILED: Insufficient funds.")
