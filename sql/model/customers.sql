@@ -14,13 +14,13 @@
 --   open_invoice_count           Invoices that failed and are not paid
 --   open_amount                  What is due of them
 --   collected_invoice_count      Invoices of which an attempt succeeded
---   has_ever_collected           True where an attempt succeeded at least once
+--   has_ever_been_collected      True where an attempt succeeded at least once
 --   is_repeat_offender           True with two or more invoices that failed in the last 90 days
 --   is_new                       True where first_seen_date is in the last 90 days; else they are returning
 --   rules_version                Checksum of the rules that were applied
 -- promises
 --   unique: coworker_id, currency_code
---   not null required_columns: attempt_count, failed_attempt_count, open_amount, has_ever_collected,
+--   not null required_columns: attempt_count, failed_attempt_count, open_amount, has_ever_been_collected,
 --       is_repeat_offender, is_new
 --   holds parts_are_no_more_than_the_whole: failed_attempt_count <= attempt_count
 --       and failed_attempt_90_day_count <= attempt_90_day_count and attempt_90_day_count <= attempt_count
@@ -84,7 +84,7 @@ sums as (
 customers as (
     select
         sums.* exclude (rules_version), -- noqa: RF02
-        sums.collected_invoice_count > 0 as has_ever_collected,
+        sums.collected_invoice_count > 0 as has_ever_been_collected,
         sums.failed_invoice_90_day_count >= 2 as is_repeat_offender,
         sums.first_seen_date > horizon.before_90_days_date as is_new,
         sums.rules_version,

@@ -23,7 +23,7 @@ select
     customers.last_attempt_date,
     customers.is_repeat_offender,
     customers.is_new,
-    customers.has_ever_collected,
+    customers.has_ever_been_collected,
 from customers
 left join names on customers.coworker_id = names.coworker_id
 where

@@ -136,7 +136,7 @@ def test_what_finance_asks_next(figures):
     ] == [("day_of_month", 3, 3, 5), ("hour", 9, 3, 5), ("weekday", 1, 3, 5)]
     customer = row(figures, "select * from model.customers")
     assert (customer["failed_attempt_90_day_count"], customer["attempt_count"], customer["open_amount"]) == (4, 7, 1120)
-    assert (customer["has_ever_collected"], customer["is_repeat_offender"], customer["is_new"]) == (True, True, True)
+    assert all(customer[flag] for flag in ("has_ever_been_collected", "is_repeat_offender", "is_new"))
     risk = rows(figures, "select * from model.daily_amounts_at_risk where is_all_businesses order by day_date")
     assert [risk[days]["at_risk_amount"] for days in (0, 5, 6, -1)] == [1220, 1220, 1120, 1120]
     # No invoice has been watched for longer than these: nothing is known, so nothing is expected.

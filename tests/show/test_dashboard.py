@@ -92,6 +92,10 @@ def test_the_cards_are_the_currencies_with_the_interval_in_a_tooltip_for_keys(pa
     )
     assert expected
     cards = page.get_by_test_id("stMetric")
+    # The page may be told as drawn a moment before its cards are.
+    page.wait_for_function(
+        "count => document.querySelectorAll('[data-testid=stMetricValue]').length === count", arg=len(expected)
+    )
     shown = [page.get_by_test_id(f"stMetric{part}").all_inner_texts() for part in ("Label", "Value")]
     assert [[text.strip() for text in texts] for texts in shown] == [
         [row["currency_code"] for row in expected],
