@@ -35,8 +35,6 @@ BOOKKEEPING = {"client_id", "token.json", "token.lock", "request_pace.sqlite", "
 README = Path(__file__).parents[1] / "README.md"
 VERBS = sorted(typer.main.get_command(cli.app).commands)
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
-
 
 @pytest.fixture(scope="module")
 def tenant():

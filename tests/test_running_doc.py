@@ -24,7 +24,6 @@ from pipelines.settings import load_settings, utc_now
 
 PAGE = (Path(__file__).parents[1] / "docs" / "running.md").read_text(encoding="utf-8")
 BACK_UP, RESTORE, CHANGE_LOGIN = re.findall(r"```bash\n(.*?)```", PAGE.partition("## Recipes")[2], re.DOTALL)
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
 
 
 @pytest.fixture(scope="module")

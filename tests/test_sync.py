@@ -25,7 +25,6 @@ from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 
 # A beta feature of Dagster that the program uses knowingly; outside of tests it says so nowhere.
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
 
 UNTIL = datetime(2025, 6, 30, 12, tzinfo=UTC)
 NARROW = datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)

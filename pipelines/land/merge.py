@@ -201,7 +201,7 @@ def _rejected_frame(entity: Entity, rejected: Sequence[tuple[RejectedRecord, Pag
 
 
 def _range_of(record: RejectedRecord, page: Page) -> Window | None:
-    """The minutes to read again for a record: its own where it tells one that can be."""
+    """The minutes to read again for a record: its own where its UpdatedOn can be read."""
     at = record.updated_on
     if at is None or (page.shown and at not in Window(page.shown.start, page.shown.end + MINUTE)):
         return page.shown

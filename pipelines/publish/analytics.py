@@ -32,7 +32,7 @@ _DICTIONARY = {
     "data_type": "Its DuckDB type",
     "description": "What it means",
     "is_personal": "Whether it holds personal data; its values are published only with NEXUDUS_PUBLISH_PERSONAL_DATA",
-    "is_pseudonymous": "Whether it tells the customer to people with access to Nexudus, and to nobody else; with "
+    "is_pseudonymous": "Whether it names the customer to people with access to Nexudus, and to nobody else; with "
     "NEXUDUS_PUBLISH_TOKENS its values are keyed tokens, the same for the same value",
 }
 _CHECKS = {

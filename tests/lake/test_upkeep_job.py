@@ -10,7 +10,7 @@ from pipelines.land.merge import Page, land_pages
 from pipelines.land.warehouse import open_warehouse, warehouse_of
 from pipelines.settings import Settings
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta", "ignore:.*currently in preview")
+pytestmark = pytest.mark.filterwarnings("ignore:.*currently in preview")
 
 
 def schedules(settings):

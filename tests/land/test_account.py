@@ -13,10 +13,7 @@ from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.operators import make_operator
 from pipelines.sandbox.server import running_sandbox
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*currently in beta"),
-    pytest.mark.skipif(bool(KIND), reason="the command is told of a file"),
-]
+pytestmark = pytest.mark.skipif(bool(KIND), reason="the command is told of a file")
 TABLES = ("coworker_invoice_histories", "coworker_invoice_history_versions", "windows", "rejected_records")
 
 

@@ -199,7 +199,7 @@ PASSING = (
 @pytest.mark.fault("fourteen passing faults at 2 % each", "every answer", "exact")
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
 def test_fourteen_passing_faults_at_once_take_one_sync(start_sandbox, warehouse, histories_of, monkeypatch, seed):
-    monkeypatch.setattr(sys.modules[__name__], "PAGE", 8)  # so many requests that no budget lasts by its constant
+    monkeypatch.setattr(sys.modules[__name__], "PAGE", 8)  # enough requests that no budget lasts by its constant
     rates = {f"{fault}_rate": 0.02 for fault in PASSING}
     sandbox = start_sandbox(make_operator(size=2000, months=2), make_knobs(seed=seed, **rates))
 

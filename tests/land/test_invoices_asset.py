@@ -12,7 +12,6 @@ from pipelines.land.landed_assets import RECONCILIATIONS, landed_assets
 from pipelines.land.warehouse import open_warehouse
 from pipelines.sandbox.invoice_list import INVOICE_LIST
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
 ENTRIES_ONLY = "CoworkerInvoiceHistory-List"
 BOTH = f"{ENTRIES_ONLY},CoworkerInvoice-List"
 

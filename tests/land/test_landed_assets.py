@@ -8,8 +8,6 @@ import pytest
 from pipelines.land.landed_assets import HISTORIES, landed_assets
 from pipelines.land.warehouse import open_warehouse
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
-
 
 @pytest.fixture
 def materialize(sandbox, settings_for):

@@ -8,8 +8,6 @@ from on_the_server import keeps_failing, writes_of
 from pipelines.definitions import build_definitions
 from pipelines.record.record_jobs import ESCALATIONS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
-
 
 @pytest.mark.parametrize("is_asked_for", [False, True])
 def test_the_sync_takes_the_escalations_along_only_where_the_setting_says_so(sandbox, settings_for, is_asked_for):
